@@ -1,0 +1,82 @@
+//! One child in the table.
+
+use std::time::Instant;
+
+use crate::{exit::ExitReason, id::Incarnation, spec::Rules};
+
+/// Where a child is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Its first start goes on.
+    Starting,
+    Running,
+    /// Its last incarnation has ended and the next does not run yet.
+    Restarting,
+    /// It has been asked to end.
+    Stopping,
+}
+
+impl Phase {
+    /// Is there an incarnation that has started?
+    pub(crate) fn is_active(self) -> bool {
+        matches!(self, Self::Running | Self::Stopping)
+    }
+}
+
+/// What a child is doing, as [`which_children`](crate::SupervisorAddr::which_children) shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ChildState {
+    /// Its first start goes on; only an asynchronous one is ever seen.
+    Starting,
+    /// It runs.
+    Running,
+    /// It ended and is on its way back: between two tries, or its asynchronous start goes on.
+    Restarting,
+    /// It has been asked to end and has not yet.
+    Stopping,
+}
+
+impl From<Phase> for ChildState {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Starting => Self::Starting,
+            Phase::Running => Self::Running,
+            Phase::Restarting => Self::Restarting,
+            Phase::Stopping => Self::Stopping,
+        }
+    }
+}
+
+pub(crate) struct Entry<R> {
+    pub(crate) rules: Rules,
+    phase: Phase,
+    /// When this phase began.
+    since: Instant,
+    /// The present one; while restarting, the last one tried.
+    pub(crate) incarnation: Incarnation,
+    /// Restarts that worked.
+    pub(crate) restarts: u64,
+    pub(crate) last_exit: Option<ExitReason>,
+    pub(crate) seat: R,
+}
+
+impl<R> Entry<R> {
+    pub(crate) fn new(rules: Rules, phase: Phase, seat: R, now: Instant) -> Self {
+        Self { rules, phase, since: now, incarnation: Incarnation::FIRST, restarts: 0, last_exit: None, seat }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub(crate) fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Through the table only: it keeps the counts.
+    pub(super) fn set_phase(&mut self, phase: Phase, now: Instant) {
+        self.phase = phase;
+        self.since = now;
+    }
+}

@@ -1,0 +1,132 @@
+//! Why something ended: [`ExitReason`] and its one question, [`is_abnormal`](ExitReason::is_abnormal).
+
+use std::{error::Error, fmt, sync::Arc};
+
+use crate::text;
+
+/// Any error a start may answer with.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Why an incarnation of a child, or a supervisor, ended.
+///
+/// The first three are *quiet*: nothing went wrong. All others are abnormal.
+///
+/// # In Elixir
+///
+/// | here | there |
+/// |---|---|
+/// | `Normal` | `:normal` |
+/// | `Shutdown`, `ShutdownWith(detail)` | `:shutdown`, `{:shutdown, detail}` |
+/// | `Killed` | `:killed` |
+/// | `Panicked`, `Failed` | an exception, any other term |
+/// | `ArbiterGone` | `:noconnection` comes nearest |
+/// | `Unknown` | `:noproc` |
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ExitReason {
+    /// It stopped by itself, all well: `ctx.stop()`, `ctx.terminate()`.
+    Normal,
+    /// It was asked to stop and did.
+    Shutdown,
+    /// It stopped on purpose and left a note.
+    ShutdownWith(Arc<str>),
+    /// It was ended by force: `BrutalKill`, [`KillChild`](crate::KillChild), a deadline passed.
+    Killed,
+    /// User code panicked: a handler, a hook, a timer, a future of the actor's.
+    Panicked(PanicReport),
+    /// It gave up with this error: `ctx.exit(ExitReason::failed(error))`.
+    Failed(Arc<dyn Error + Send + Sync>),
+    /// The arbiter it lived on went away under it.
+    ArbiterGone,
+    /// It had ended before anybody asked, so the reason is not known any more.
+    Unknown,
+}
+
+impl ExitReason {
+    /// A purposeful end with a note: `ShutdownWith`.
+    pub fn shutdown_with(detail: impl Into<Arc<str>>) -> Self {
+        Self::ShutdownWith(detail.into())
+    }
+
+    /// An end with an error: `Failed`.
+    pub fn failed(error: impl Into<BoxError>) -> Self {
+        Self::Failed(Arc::from(error.into()))
+    }
+
+    /// Did something go wrong? `false` for `Normal`, `Shutdown` and `ShutdownWith`, `true` for all else.
+    ///
+    /// A [`Transient`](crate::Restart::Transient) child is restarted exactly when this is `true`.
+    #[must_use]
+    pub fn is_abnormal(&self) -> bool {
+        !matches!(self, Self::Normal | Self::Shutdown | Self::ShutdownWith(_))
+    }
+}
+
+impl fmt::Display for ExitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Normal => f.write_str("normal"),
+            Self::Shutdown => f.write_str("shutdown"),
+            Self::ShutdownWith(detail) => write!(f, "shutdown: {}", text::clip(detail)),
+            Self::Killed => f.write_str("killed"),
+            Self::Panicked(report) => write!(f, "panicked: {report}"),
+            Self::Failed(error) => write!(f, "failed: {}", text::clip(error)),
+            Self::ArbiterGone => f.write_str("arbiter gone"),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+/// What a caught panic said, cut to 1 KiB and with control characters escaped.
+///
+/// Only the message is kept: where it happened is known to the panic hook alone, and this crate installs none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PanicReport {
+    message: Arc<str>,
+}
+
+impl PanicReport {
+    pub(crate) fn new(message: impl fmt::Display) -> Self {
+        Self { message: text::clip(message).into() }
+    }
+
+    /// The panic's message; a fixed text if its payload was neither a `&str` nor a `String`.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for PanicReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for PanicReport {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_three_reasons_are_quiet() {
+        let quiet = [ExitReason::Normal, ExitReason::Shutdown, ExitReason::shutdown_with("x")];
+        let abnormal = [
+            ExitReason::Killed,
+            ExitReason::Panicked(PanicReport::new("x")),
+            ExitReason::failed("x"),
+            ExitReason::ArbiterGone,
+            ExitReason::Unknown,
+        ];
+        assert!(quiet.iter().all(|reason| !reason.is_abnormal()));
+        assert!(abnormal.iter().all(ExitReason::is_abnormal));
+    }
+
+    #[test]
+    fn reasons_print_on_one_line_whatever_they_hold() {
+        assert_eq!(ExitReason::failed("no\nway").to_string(), "failed: no\\nway");
+        assert_eq!(ExitReason::shutdown_with("b\u{7}").to_string(), "shutdown: b\\u{7}");
+        assert_eq!(ExitReason::Panicked(PanicReport::new("o\rops")).to_string(), "panicked: o\\rops");
+    }
+}

@@ -1,0 +1,141 @@
+//! How many restarts a supervisor bears: `max_restarts` within a period.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+/// Notes of the restart tries that still count.
+///
+/// Rule: a try is noted *before* it is made; notes older than the period are dropped; if more than `max_restarts`
+/// remain, the try is not made. So `max_restarts` tries are allowed in any period, the next one is not, and
+/// `max_restarts(0)` ends the supervisor at the first. A try exactly one period ago still counts.
+///
+/// At most `max_restarts + 1` notes are kept.
+#[derive(Debug)]
+pub(crate) struct RestartWindow {
+    max_restarts: u32,
+    period: Duration,
+    /// Oldest first.
+    notes: VecDeque<Instant>,
+}
+
+impl RestartWindow {
+    pub(crate) fn new(max_restarts: u32, period: Duration) -> Self {
+        Self { max_restarts, period, notes: VecDeque::new() }
+    }
+
+    /// New limits; the notes stay.
+    pub(crate) fn set_limits(&mut self, max_restarts: u32, period: Duration) {
+        self.max_restarts = max_restarts;
+        self.period = period;
+    }
+
+    /// Notes a try at `now`; `false` if it is one too many.
+    #[must_use]
+    pub(crate) fn admit(&mut self, now: Instant) -> bool {
+        while self.notes.front().is_some_and(|&note| now.saturating_duration_since(note) > self.period) {
+            self.notes.pop_front();
+        }
+        let allowed = self.max_restarts as usize;
+        if self.notes.len() > allowed {
+            // Only after limits were lowered at run time: what is beyond the limit need not be remembered.
+            self.notes.drain(..self.notes.len() - allowed);
+        }
+        let admitted = self.notes.len() < allowed;
+        self.notes.push_back(now);
+        admitted
+    }
+
+    #[cfg(test)]
+    fn noted(&self) -> usize {
+        self.notes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PERIOD: Duration = Duration::from_secs(5);
+
+    /// Tries at these seconds; which of them are admitted?
+    fn tries(max_restarts: u32, seconds: &[u64]) -> Vec<bool> {
+        let start = Instant::now();
+        let mut window = RestartWindow::new(max_restarts, PERIOD);
+        seconds.iter().map(|&s| window.admit(start + Duration::from_secs(s))).collect()
+    }
+
+    #[test]
+    fn as_many_as_max_restarts_are_admitted_and_no_more() {
+        assert_eq!(tries(3, &[0, 0, 0, 0]), [true, true, true, false]);
+    }
+
+    #[test]
+    fn with_zero_the_first_try_is_one_too_many() {
+        assert_eq!(tries(0, &[0]), [false]);
+    }
+
+    #[test]
+    fn a_try_exactly_one_period_ago_still_counts() {
+        assert_eq!(tries(1, &[0, 5]), [true, false]);
+        let start = Instant::now();
+        let mut window = RestartWindow::new(1, PERIOD);
+        assert!(window.admit(start));
+        assert!(window.admit(start + PERIOD + Duration::from_nanos(1)));
+    }
+
+    #[test]
+    fn tries_spaced_so_that_the_limit_is_never_passed_go_on_for_ever() {
+        let seconds: Vec<u64> = (0..1000).map(|n| n * 3).collect();
+        assert!(tries(2, &seconds).iter().all(|&admitted| admitted));
+        assert!(!tries(1, &seconds).iter().all(|&admitted| admitted));
+    }
+
+    #[test]
+    fn huge_periods_and_a_clock_that_stands_still_do_not_overflow() {
+        let now = Instant::now();
+        let mut window = RestartWindow::new(u32::MAX, Duration::MAX);
+        assert!((0..100).all(|_| window.admit(now)));
+        assert!(window.admit(now - Duration::from_secs(1)), "an instant before the last one is no reason to panic");
+    }
+
+    #[test]
+    fn at_most_one_note_more_than_the_limit_is_kept() {
+        let now = Instant::now();
+        let mut window = RestartWindow::new(3, Duration::MAX);
+        for _ in 0..100 {
+            let _ = window.admit(now);
+            assert!(window.noted() <= 4);
+        }
+    }
+
+    #[test]
+    fn limits_lowered_at_run_time_hold_from_the_next_try_on() {
+        let now = Instant::now();
+        let mut window = RestartWindow::new(10, PERIOD);
+        assert!((0..5).all(|_| window.admit(now)));
+        window.set_limits(2, PERIOD);
+        assert!(!window.admit(now));
+        assert!(window.noted() <= 3);
+    }
+
+    #[test]
+    fn it_agrees_with_a_naive_list() {
+        let start = Instant::now();
+        let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+        for max_restarts in 0..6 {
+            let mut window = RestartWindow::new(max_restarts, PERIOD);
+            let (mut now, mut list) = (start, Vec::new());
+            for _ in 0..2_000 {
+                seed ^= seed << 13;
+                seed ^= seed >> 7;
+                seed ^= seed << 17;
+                now += Duration::from_millis(seed % 4_000);
+                list.push(now);
+                list.retain(|&then| now <= then + PERIOD);
+                assert_eq!(window.admit(now), list.len() <= max_restarts as usize);
+            }
+        }
+    }
+}

@@ -1,0 +1,506 @@
+//! The life of a runner: start, run, report, await the decision, again.
+
+use std::{
+    any::Any,
+    cell::RefCell,
+    future::Future,
+    mem,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{self, Poll, Waker},
+    time::Duration,
+};
+
+use actix::{
+    dev::channel::{self, AddressReceiver},
+    Addr,
+};
+use futures::task::noop_waker_ref;
+use tokio::time::{sleep, Instant, Sleep};
+
+use super::{
+    inbox::{addr_key, Door, Inbox},
+    incarnation::{FirstPoll, Incarnation},
+    protocol::{Begun, Ended, NotAlive, Report, Reports, Run, RunnerHandle, StartFailure, Stopped, What},
+};
+use crate::{
+    exit::{ExitReason, PanicReport},
+    id::{self, ChildId},
+    policy::{Restart, Shutdown},
+    spec::{ChildActor, ChildSpec, Inherited, Start, StartContext, StartResult, Starting, When},
+    unwind,
+};
+
+/// Actix's own default; it says when a sender has to wait, not how much is kept.
+const MAILBOX_CAPACITY: usize = 16;
+
+/// How much longer than its limit a child may keep its thread before it is called unresponsive.
+const OVERRUN: Duration = Duration::from_secs(1);
+
+/// What a runner is born with.
+pub(crate) struct Birth {
+    pub(crate) id: ChildId,
+    pub(crate) restart: Restart,
+    pub(crate) start_timeout: Option<Duration>,
+    pub(crate) inherited: Arc<Inherited>,
+    pub(crate) reports: Arc<dyn Reports>,
+}
+
+/// What a launch came to; `A` and `I` are known from here upwards only to the caller of `start_child`.
+pub(crate) enum Launched<A: ChildActor, I> {
+    Running {
+        addr: Addr<A>,
+        runner: RunnerHandle,
+        info: Option<I>,
+    },
+    /// A report will follow; the info will lie in the cell.
+    Starting {
+        addr: Addr<A>,
+        runner: RunnerHandle,
+        info: Rc<RefCell<Option<I>>>,
+    },
+    Not(StartFailure),
+}
+
+/// Begins a child's first incarnation, inline.
+pub(crate) fn launch<S: ChildSpec>(mut spec: S, birth: Birth) -> Launched<S::Actor, S::Info> {
+    let (sender, receiver) = channel::channel(MAILBOX_CAPACITY);
+    let addr = Addr::new(sender);
+    let runner = Rc::new(Runner::new(Inbox::new(receiver, false), Some(birth)));
+    let Some(mut cx) = runner.start_context(id::Incarnation::FIRST, None) else {
+        return Launched::Not(StartFailure::Exited(ExitReason::Unknown));
+    };
+
+    let starting = unwind::guard(|| spec.start(&mut cx));
+    let life = &mut *runner.life.borrow_mut();
+    let launched = match starting {
+        Err(report) => Launched::Not(StartFailure::Panicked(report)),
+        Ok(Starting(When::Now(result))) => {
+            let (result, info) = match result.map(Start::split) {
+                Ok((start, info)) => (Ok(start), info),
+                Err(error) => (Err(error), None),
+            };
+            match runner.conclude(life, result, &mut inline_context()) {
+                Ok(lived) => {
+                    if let Some(ended) = lived {
+                        runner.report(What::Exited(ended), life.incarnation);
+                    }
+                    Launched::Running { addr, runner: RunnerHandle::local(runner.clone()), info }
+                }
+                Err(failure) => {
+                    runner.note(unwind::dispose(info), life.incarnation);
+                    Launched::Not(failure)
+                }
+            }
+        }
+        Ok(Starting(When::Later(future))) => {
+            let info = Rc::new(RefCell::new(None));
+            let answered = Rc::clone(&info);
+            let future = async move {
+                let (start, info) = future.await?.split();
+                *answered.borrow_mut() = info;
+                Ok(start)
+            };
+            life.state = runner.starting(Box::pin(future));
+            Launched::Starting { addr, runner: RunnerHandle::local(runner.clone()), info }
+        }
+    };
+
+    // A temporary child's spec has done its work, and so has that of a start that failed.
+    let is_kept = !matches!(launched, Launched::Not(_)) && runner.is_restartable();
+    if is_kept {
+        life.spec = Some(Box::new(spec));
+    } else {
+        runner.note(unwind::dispose(spec), life.incarnation);
+    }
+    if !matches!(launched, Launched::Not(_)) {
+        actix_rt::spawn(Task(Rc::clone(&runner)));
+    } else {
+        runner.inbox.close();
+    }
+    launched
+}
+
+/// Runs an actor that nobody supervises on the same machinery: its panics are contained, its mailbox is budgeted.
+///
+/// It ends like a plain actor, when it stops or nobody holds its address any more.
+pub(crate) fn launch_root<A: ChildActor>(actor: A, receiver: AddressReceiver<A>) {
+    let runner = Rc::new(Runner::new(Inbox::new(receiver, true), None));
+    let incarnation = Incarnation::new(actor, runner.inbox.context(), Rc::clone(&runner.inbox));
+    // Nobody waits to hear that it has started, so the first poll is one like any other.
+    runner.inbox.set_door(Door::Open);
+    runner.life.borrow_mut().state = State::Alive { incarnation, deadline: None };
+    actix_rt::spawn(Task(runner));
+}
+
+/// What stays of a child from its first start to its end.
+struct Runner<A: ChildActor> {
+    inbox: Rc<Inbox<A>>,
+    /// `None` for a root: there is nobody to report to, and nobody who starts it again.
+    birth: Option<Birth>,
+    life: RefCell<Life<A>>,
+}
+
+struct Life<A: ChildActor> {
+    state: State<A>,
+    incarnation: id::Incarnation,
+    last_exit: Option<ExitReason>,
+    /// How to make the actor again; `None` for temporary children and roots.
+    spec: Option<Box<dyn Respawn<A>>>,
+    /// Wakes the runner's task.
+    waker: Option<Waker>,
+}
+
+enum State<A: ChildActor> {
+    /// The start goes on.
+    Starting { future: StartFuture<A>, deadline: Deadline },
+    /// The actor lives. With a deadline it has been asked to stop.
+    Alive { incarnation: Incarnation<A>, deadline: Deadline },
+    /// Between two incarnations; the mailbox is open, the supervisor decides.
+    Dead,
+    /// For good.
+    Over,
+}
+
+type StartFuture<A> = Pin<Box<dyn Future<Output = StartResult<A>>>>;
+type Deadline = Option<Pin<Box<Sleep>>>;
+
+/// A spec that is asked again; what its starts hand to their caller has no taker then.
+trait Respawn<A: ChildActor> {
+    fn respawn(&mut self, cx: &mut StartContext<A>) -> Starting<A>;
+}
+
+impl<S: ChildSpec> Respawn<S::Actor> for S {
+    fn respawn(&mut self, cx: &mut StartContext<S::Actor>) -> Starting<S::Actor> {
+        match self.start(cx).0 {
+            When::Now(result) => Starting::now(result.map(|start| start.split().0)),
+            When::Later(future) => Starting::later(async move { Ok(future.await?.split().0) }),
+        }
+    }
+}
+
+impl<A: ChildActor> Runner<A> {
+    fn new(inbox: Inbox<A>, birth: Option<Birth>) -> Self {
+        let life =
+            Life { state: State::Dead, incarnation: id::Incarnation::FIRST, last_exit: None, spec: None, waker: None };
+        Self { inbox: Rc::new(inbox), birth, life: RefCell::new(life) }
+    }
+
+    fn is_restartable(&self) -> bool {
+        self.birth.as_ref().is_some_and(|birth| birth.restart != Restart::Temporary)
+    }
+
+    fn start_context(&self, incarnation: id::Incarnation, last_exit: Option<ExitReason>) -> Option<StartContext<A>> {
+        let birth = self.birth.as_ref()?;
+        Some(StartContext {
+            addr: self.inbox.addr()?.downgrade(),
+            id: birth.id,
+            incarnation,
+            last_exit,
+            inherited: Arc::clone(&birth.inherited),
+        })
+    }
+
+    fn starting(&self, future: StartFuture<A>) -> State<A> {
+        let limit = self.birth.as_ref().and_then(|birth| birth.start_timeout);
+        State::Starting { future, deadline: limit.and_then(deadline) }
+    }
+
+    /// Turns the good answer of a start into an incarnation and polls it for the first time.
+    ///
+    /// `Ok(Some(_))`: it started and then ended at once.
+    fn conclude(
+        &self,
+        life: &mut Life<A>,
+        result: StartResult<A>,
+        cx: &mut task::Context<'_>,
+    ) -> Result<Option<Ended>, StartFailure> {
+        let mut actor = match result {
+            Ok(Start::Run(actor)) => actor,
+            // What was to be handed to a caller has been split off before.
+            Ok(Start::RunWith(actor, ())) => actor,
+            Ok(Start::Ignore) => return Err(StartFailure::Ignored),
+            Err(error) => return Err(StartFailure::Error(error)),
+        };
+        let mut ctx = self.inbox.context();
+        if life.incarnation > id::Incarnation::FIRST {
+            let seated = self.inbox.enter();
+            let restarting = unwind::guard(|| actor.restarting(&mut ctx));
+            drop(seated);
+            if let Err(report) = restarting {
+                self.note(unwind::dispose((actor, ctx)), life.incarnation);
+                return Err(StartFailure::Panicked(report));
+            }
+        }
+        match Incarnation::new(actor, ctx, Rc::clone(&self.inbox)).first_poll(cx) {
+            FirstPoll::Alive(incarnation) => {
+                life.state = State::Alive { incarnation, deadline: None };
+                Ok(None)
+            }
+            FirstPoll::Lived(ended) => {
+                life.bury(&ended);
+                Ok(Some(ended))
+            }
+            FirstPoll::NotStarted(ended) => {
+                if let Some(residue) = ended.residue {
+                    self.report(What::Residue(residue), life.incarnation);
+                }
+                Err(match ended.reason {
+                    ExitReason::Panicked(report) => StartFailure::Panicked(report),
+                    reason => StartFailure::Exited(reason),
+                })
+            }
+        }
+    }
+
+    /// One poll of the runner's task.
+    fn turn(&self, cx: &mut task::Context<'_>) -> Poll<()> {
+        let life = &mut *self.life.borrow_mut();
+        life.remember(cx.waker());
+        loop {
+            match &mut life.state {
+                State::Over => return Poll::Ready(()),
+                State::Dead => return Poll::Pending,
+                State::Starting { future, deadline } => {
+                    let answer = match unwind::guard(|| future.as_mut().poll(cx)) {
+                        Ok(Poll::Ready(result)) => Ok(result),
+                        Ok(Poll::Pending) if has_passed(deadline, cx) => Err(StartFailure::TimedOut),
+                        Ok(Poll::Pending) => return Poll::Pending,
+                        Err(report) => Err(StartFailure::Panicked(report)),
+                    };
+                    self.drop_start(life);
+                    match answer.and_then(|result| self.conclude(life, result, cx)) {
+                        Ok(lived) => {
+                            self.report(What::Started, life.incarnation);
+                            if let Some(ended) = lived {
+                                self.report(What::Exited(ended), life.incarnation);
+                            }
+                        }
+                        Err(failure) => self.report(What::NotStarted(failure), life.incarnation),
+                    }
+                }
+                State::Alive { incarnation, deadline } => {
+                    // The deadline first: a child that keeps itself busy must not outrun it.
+                    let ended = if has_passed(deadline, cx) {
+                        life.take_incarnation().map(Incarnation::kill)
+                    } else {
+                        match incarnation.poll(cx) {
+                            Poll::Pending => return Poll::Pending,
+                            Poll::Ready(over) => life.take_incarnation().map(|dead| dead.bury(over)),
+                        }
+                    };
+                    if let Some(ended) = ended {
+                        self.exited(life, ended);
+                    }
+                }
+            }
+        }
+    }
+
+    /// An incarnation has ended outside of any command: the supervisor is told, a root is over.
+    fn exited(&self, life: &mut Life<A>, ended: Ended) {
+        life.bury(&ended);
+        if self.birth.is_some() {
+            self.report(What::Exited(ended), life.incarnation);
+        } else {
+            life.state = State::Over;
+            self.inbox.close();
+        }
+    }
+
+    fn drop_start(&self, life: &mut Life<A>) {
+        let start = mem::replace(&mut life.state, State::Dead);
+        self.note(unwind::dispose(start), life.incarnation);
+    }
+
+    /// Ends for good, with hooks if an actor lives, and tells how it ended.
+    fn finish(&self, life: &mut Life<A>, reason: ExitReason) -> Option<What> {
+        let told = match mem::replace(&mut life.state, State::Over) {
+            State::Alive { incarnation, .. } => Some(What::Exited(incarnation.dismiss(reason))),
+            start @ State::Starting { .. } => {
+                let _ = unwind::dispose(start);
+                Some(What::NotStarted(StartFailure::Exited(reason)))
+            }
+            State::Dead | State::Over => None,
+        };
+        self.note(unwind::dispose(life.spec.take()), life.incarnation);
+        self.inbox.close();
+        life.wake();
+        told
+    }
+
+    fn report(&self, what: What, incarnation: id::Incarnation) {
+        if let Some(birth) = &self.birth {
+            birth.reports.report(Report { child: birth.id, incarnation, what });
+        }
+    }
+
+    /// Tells of a panic that changes nothing else.
+    fn note(&self, disposed: Result<(), PanicReport>, incarnation: id::Incarnation) {
+        if let Err(residue) = disposed {
+            self.report(What::Residue(residue), incarnation);
+        }
+    }
+}
+
+impl<A: ChildActor> Run for Runner<A> {
+    fn begin(&self, incarnation: id::Incarnation) -> Begun {
+        let life = &mut *self.life.borrow_mut();
+        life.incarnation = incarnation;
+        let cx = self.start_context(incarnation, life.last_exit.clone());
+        let (Some(spec), Some(mut cx)) = (&mut life.spec, cx) else {
+            return Begun::Not(StartFailure::Exited(ExitReason::Unknown));
+        };
+        match unwind::guard(|| spec.respawn(&mut cx)) {
+            Err(report) => Begun::Not(StartFailure::Panicked(report)),
+            Ok(Starting(When::Now(result))) => match self.conclude(life, result, &mut inline_context()) {
+                Ok(lived) => {
+                    if let Some(ended) = lived {
+                        self.report(What::Exited(ended), incarnation);
+                    }
+                    life.wake();
+                    Begun::Running
+                }
+                Err(failure) => Begun::Not(failure),
+            },
+            Ok(Starting(When::Later(future))) => {
+                life.state = self.starting(future);
+                life.wake();
+                Begun::Starting
+            }
+        }
+    }
+
+    fn stop(&self, shutdown: Shutdown) -> Stopped {
+        let life = &mut *self.life.borrow_mut();
+        if let State::Starting { .. } = life.state {
+            self.drop_start(life);
+            return Stopped::NotAlive(NotAlive::Starting);
+        }
+        let State::Alive { incarnation, deadline } = &mut life.state else {
+            return Stopped::NotAlive(NotAlive::Dead(life.last_exit.clone().unwrap_or(ExitReason::Unknown)));
+        };
+        let began = Instant::now();
+        let mut ended = if shutdown == Shutdown::BrutalKill {
+            life.take_incarnation().map(Incarnation::kill)
+        } else {
+            incarnation.ask_to_stop();
+            match incarnation.poll(&mut inline_context()) {
+                Poll::Ready(over) => life.take_incarnation().map(|dead| dead.bury(over)),
+                Poll::Pending => {
+                    *deadline = shutdown.limit().and_then(self::deadline);
+                    // Polled with a waker that wakes nobody: its task has to look for itself.
+                    life.wake();
+                    None
+                }
+            }
+        };
+        match &mut ended {
+            Some(ended) => {
+                ended.overran = shutdown.limit().is_some_and(|limit| began.elapsed() > limit.saturating_add(OVERRUN));
+                life.bury(ended);
+                Stopped::Ended(ended.clone())
+            }
+            None => Stopped::Stopping,
+        }
+    }
+
+    fn kill(&self) {
+        let life = &mut *self.life.borrow_mut();
+        match &life.state {
+            State::Starting { .. } => {
+                self.drop_start(life);
+                self.report(What::NotStarted(StartFailure::Exited(ExitReason::Killed)), life.incarnation);
+            }
+            State::Alive { .. } => {
+                if let Some(killed) = life.take_incarnation() {
+                    let ended = killed.kill();
+                    self.exited(life, ended);
+                }
+            }
+            State::Dead | State::Over => {}
+        }
+    }
+
+    fn end(&self) {
+        // Never borrowed here: a handle is dropped in its supervisor's turn, never from within its own child's.
+        if let Ok(mut life) = self.life.try_borrow_mut() {
+            // Nobody is told: who held the handle has given the child up.
+            self.finish(&mut life, ExitReason::Shutdown);
+        }
+    }
+
+    fn weak_addr(&self) -> Box<dyn Any + Send + Sync> {
+        Box::new(self.inbox.addr().map(|addr| addr.downgrade()))
+    }
+
+    fn addr_key(&self) -> usize {
+        self.inbox.addr().as_ref().map_or(0, addr_key)
+    }
+}
+
+impl<A: ChildActor> Life<A> {
+    /// Takes the incarnation out; the state is then `Dead`.
+    fn take_incarnation(&mut self) -> Option<Incarnation<A>> {
+        match mem::replace(&mut self.state, State::Dead) {
+            State::Alive { incarnation, .. } => Some(incarnation),
+            State::Starting { .. } | State::Dead | State::Over => None,
+        }
+    }
+
+    fn bury(&mut self, ended: &Ended) {
+        self.state = State::Dead;
+        self.last_exit = Some(ended.reason.clone());
+    }
+
+    fn remember(&mut self, waker: &Waker) {
+        match &mut self.waker {
+            Some(known) => known.clone_from(waker),
+            None => self.waker = Some(waker.clone()),
+        }
+    }
+
+    /// After an inline poll, whose waker wakes nobody, the task has to look for itself.
+    fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// The runner as a task on its arbiter. Dropped before its time when the arbiter goes.
+struct Task<A: ChildActor>(Rc<Runner<A>>);
+
+impl<A: ChildActor> Future for Task<A> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        self.0.turn(cx)
+    }
+}
+
+impl<A: ChildActor> Drop for Task<A> {
+    fn drop(&mut self) {
+        if let Ok(mut life) = self.0.life.try_borrow_mut() {
+            let incarnation = life.incarnation;
+            if let Some(what) = self.0.finish(&mut life, ExitReason::ArbiterGone) {
+                self.0.report(what, incarnation);
+            }
+        }
+    }
+}
+
+/// For polls inside somebody else's turn. What they leave pending is polled again by the runner's own task.
+fn inline_context() -> task::Context<'static> {
+    task::Context::from_waker(noop_waker_ref())
+}
+
+fn has_passed(deadline: &mut Deadline, cx: &mut task::Context<'_>) -> bool {
+    deadline.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready())
+}
+
+/// None without a runtime, that is while the arbiter is being torn down: then there is nothing to wait for either.
+fn deadline(limit: Duration) -> Deadline {
+    tokio::runtime::Handle::try_current().ok().map(|_| Box::pin(sleep(limit)))
+}

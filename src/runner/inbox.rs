@@ -1,0 +1,273 @@
+//! The child's mailbox, the pump that feeds it to an incarnation, and [`ExitContext::exit`].
+
+use std::{
+    any::Any,
+    cell::{Cell, RefCell},
+    hash::{Hash, Hasher},
+    mem,
+    pin::Pin,
+    rc::Rc,
+    task::{self, Poll},
+};
+
+use actix::{
+    dev::{channel::AddressReceiver, AsyncContextParts, ContextParts, EnvelopeProxy},
+    ActorContext, ActorFuture, Addr, AsyncContext, Context,
+};
+use futures::{task::noop_waker_ref, Stream};
+
+use crate::{exit::ExitReason, spec::ChildActor, unwind};
+
+/// How many messages an incarnation handles before others on its arbiter have their turn.
+pub(crate) const BUDGET: usize = 64;
+
+/// What outlives incarnations: the queue, and what the present one has said about its end.
+pub(super) struct Inbox<A: ChildActor> {
+    /// `None` once closed.
+    receiver: RefCell<Option<AddressReceiver<A>>>,
+    door: Cell<Door>,
+    /// A message is being handled right now: a panic then comes out of a handler, not out of a stop hook.
+    handling: Cell<bool>,
+    exit: RefCell<Option<ExitReason>>,
+    /// Ends when nobody holds an address any more, as a plain actor does. Only for supervisors without a parent.
+    ends_unreferenced: bool,
+}
+
+/// What the pump does when it is polled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    /// Not polled yet: as long as this holds `started`, and what it waits for, has not got through its first poll.
+    /// The pump is the first of the context's items, and a stopping context polls none.
+    Untried,
+    Open,
+    /// Ends the context: a `Running::Continue` after a panic must not keep the actor alive.
+    Shut,
+}
+
+impl<A: ChildActor> Inbox<A> {
+    pub(super) fn new(receiver: AddressReceiver<A>, ends_unreferenced: bool) -> Self {
+        Self {
+            receiver: RefCell::new(Some(receiver)),
+            door: Cell::new(Door::Untried),
+            handling: Cell::new(false),
+            exit: RefCell::new(None),
+            ends_unreferenced,
+        }
+    }
+
+    /// A fresh context whose address is this mailbox's and whose first item is the pump.
+    pub(super) fn context(self: &Rc<Self>) -> Context<A> {
+        self.door.set(Door::Untried);
+        self.handling.set(false);
+        let _ = unwind::dispose(self.exit.take());
+        let mut ctx = Context::new();
+        if let Some(receiver) = &*self.receiver.borrow() {
+            *ctx.parts() = ContextParts::new(receiver.sender_producer());
+        }
+        ctx.spawn(Pump { inbox: Rc::clone(self) });
+        ctx
+    }
+
+    pub(super) fn door(&self) -> Door {
+        self.door.get()
+    }
+
+    pub(super) fn set_door(&self, door: Door) {
+        self.door.set(door);
+    }
+
+    /// Was a message being handled when the last poll ended (by a panic, then)?
+    pub(super) fn is_handling(&self) -> bool {
+        self.handling.get()
+    }
+
+    /// The end as it will be told. From here on `ctx.exit` does not change it.
+    pub(super) fn set_exit(&self, reason: ExitReason) {
+        self.exit.replace(Some(reason));
+    }
+
+    pub(super) fn exit(&self) -> Option<ExitReason> {
+        self.exit.borrow().clone()
+    }
+
+    pub(super) fn addr(&self) -> Option<Addr<A>> {
+        self.receiver.borrow().as_ref().map(|receiver| Addr::new(receiver.sender()))
+    }
+
+    /// Closes the mailbox for good. What is still queued is dropped, its senders get `Closed`.
+    ///
+    /// One by one and guarded: the channel's own `Drop` would stop at the first message with a panicking destructor
+    /// and leave the senders behind it waiting for ever.
+    pub(super) fn close(&self) {
+        let Some(mut receiver) = self.receiver.take() else { return };
+        let mut cx = task::Context::from_waker(noop_waker_ref());
+        while let Poll::Ready(Some(message)) = Pin::new(&mut receiver).poll_next(&mut cx) {
+            let _ = unwind::dispose(message);
+        }
+        let _ = unwind::dispose(receiver);
+    }
+
+    /// Makes this the incarnation that `ctx.exit` speaks for, until the guard is dropped.
+    pub(super) fn enter(self: &Rc<Self>) -> Seated {
+        let seat: Rc<dyn Seat> = Rc::clone(self) as Rc<dyn Seat>;
+        Seated { before: SEAT.try_with(|current| current.replace(Some(seat))).unwrap_or_default() }
+    }
+
+    fn next_message(&self, cx: &mut task::Context<'_>) -> Next<A> {
+        match &mut *self.receiver.borrow_mut() {
+            Some(receiver) => match Pin::new(&mut *receiver).poll_next(cx) {
+                Poll::Ready(Some(message)) => Next::Message(message),
+                // An address may be made from a weak one later; it finds a supervisor that is on its way out.
+                _ if self.ends_unreferenced && !receiver.connected() => Next::Unreferenced,
+                _ => Next::Nothing,
+            },
+            None => Next::Nothing,
+        }
+    }
+}
+
+enum Next<A: ChildActor> {
+    Message(actix::dev::Envelope<A>),
+    Nothing,
+    Unreferenced,
+}
+
+/// Feeds the mailbox to the actor of one incarnation.
+struct Pump<A: ChildActor> {
+    inbox: Rc<Inbox<A>>,
+}
+
+impl<A: ChildActor> ActorFuture<A> for Pump<A> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, actor: &mut A, ctx: &mut Context<A>, cx: &mut task::Context<'_>) -> Poll<()> {
+        let inbox = &*self.inbox;
+        match inbox.door.get() {
+            // The first poll belongs to the start, inside the supervisor's turn. Messages are handled in the child's
+            // own: one of them that panics has not made the start fail, it has crashed a child that ran.
+            Door::Untried => inbox.door.set(Door::Open),
+            Door::Open => self.handle_messages(actor, ctx, cx),
+            Door::Shut => ctx.terminate(),
+        }
+        Poll::Pending
+    }
+}
+
+impl<A: ChildActor> Pump<A> {
+    fn handle_messages(&self, actor: &mut A, ctx: &mut Context<A>, cx: &mut task::Context<'_>) {
+        for _ in 0..BUDGET {
+            // Checked before each message: a handler may have stopped the actor or put a future on `ctx.wait`.
+            if ctx.waiting() {
+                return;
+            }
+            match self.inbox.next_message(cx) {
+                Next::Message(mut message) => {
+                    self.inbox.handling.set(true);
+                    message.handle(actor, ctx);
+                    self.inbox.handling.set(false);
+                }
+                Next::Nothing => return,
+                Next::Unreferenced => return ctx.stop(),
+            }
+        }
+        cx.waker().wake_by_ref();
+    }
+}
+
+thread_local! {
+    /// The incarnation being polled on this thread. Set around every poll and drop of one, so that what it says about
+    /// its end finds its runner: Actix's `Context` has no place for it.
+    static SEAT: RefCell<Option<Rc<dyn Seat>>> = const { RefCell::new(None) };
+}
+
+trait Seat {
+    fn name_exit(&self, address: &dyn Any, reason: ExitReason);
+    fn exit(&self) -> Option<ExitReason>;
+}
+
+impl<A: ChildActor> Seat for Inbox<A> {
+    fn name_exit(&self, address: &dyn Any, reason: ExitReason) {
+        // Another actor's context can be at hand here (inside `Actor::create`): its exit is not ours.
+        if address.downcast_ref::<Addr<A>>() == self.addr().as_ref() && self.door.get() != Door::Shut {
+            self.exit.replace(Some(reason));
+        }
+    }
+
+    fn exit(&self) -> Option<ExitReason> {
+        self.exit.borrow().clone()
+    }
+}
+
+/// Gives the seat back to who had it: a start inside a supervisor's turn is nested in the supervisor's poll.
+pub(super) struct Seated {
+    before: Option<Rc<dyn Seat>>,
+}
+
+impl Drop for Seated {
+    fn drop(&mut self) {
+        let _ = SEAT.try_with(|current| mem::swap(&mut *current.borrow_mut(), &mut self.before));
+    }
+}
+
+/// How the incarnation that is being dropped right now ends, if that is known: for destructors that must tell.
+pub(crate) fn ending_reason() -> Option<ExitReason> {
+    SEAT.try_with(|current| current.borrow().clone()).ok().flatten()?.exit()
+}
+
+/// Lets a supervised actor say why it stops. In the prelude.
+pub trait ExitContext {
+    /// Stops the actor like `ctx.stop()` and says why.
+    ///
+    /// The reason decides, by the child's [`Restart`](crate::Restart) type, whether it is restarted, and stands in
+    /// reports. The last reason given counts; a panic overrules it. `stopping` may still answer `Continue`.
+    ///
+    /// In an actor that is not supervised by this crate this is `ctx.stop()`, and the reason is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use actix::prelude::*;
+    /// use actix_dynamic_supervisor::prelude::*;
+    /// # struct Worker;
+    /// # impl Actor for Worker { type Context = Context<Self>; }
+    ///
+    /// fn give_up(ctx: &mut Context<Worker>, error: std::io::Error) {
+    ///     ctx.exit(ExitReason::failed(error));
+    /// }
+    /// ```
+    fn exit(&mut self, reason: ExitReason);
+}
+
+impl<A: ChildActor> ExitContext for Context<A> {
+    fn exit(&mut self, reason: ExitReason) {
+        let address = self.address();
+        // The seat is cloned out first: what replacing a reason drops may be user code that comes back here.
+        let seat = SEAT.try_with(|current| current.borrow().clone());
+        if let Ok(Some(seat)) = seat {
+            seat.name_exit(&address, reason);
+        }
+        self.stop();
+    }
+}
+
+/// The identity of a mailbox that exists: where it lies in memory, read through `Hash`, the one way Actix gives.
+pub(crate) fn addr_key<A: ChildActor>(addr: &Addr<A>) -> usize {
+    #[derive(Default)]
+    struct Pointer(usize);
+    impl Hasher for Pointer {
+        fn write(&mut self, bytes: &[u8]) {
+            for &byte in bytes {
+                self.0 = self.0.rotate_left(8) ^ usize::from(byte);
+            }
+        }
+        fn write_usize(&mut self, pointer: usize) {
+            self.0 = pointer;
+        }
+        fn finish(&self) -> u64 {
+            self.0 as u64
+        }
+    }
+    let mut pointer = Pointer::default();
+    addr.hash(&mut pointer);
+    pointer.0
+}

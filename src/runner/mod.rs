@@ -1,0 +1,38 @@
+//! One child, alive.
+//!
+//! **Words.** A *child* is what its supervisor knows under one [`ChildId`]: one address, one queue. It lives in one
+//! *incarnation* after another, each a fresh actor in a fresh context. The *runner* is what stays: it owns the child's
+//! mailbox ([`Inbox`]) and runs the incarnations inside it, one at a time.
+//!
+//! **The mechanism**, on the public API of Actix:
+//!
+//! 1. `dev::channel` gives the sending and the receiving half of a mailbox. The runner keeps the receiving half for
+//!    as long as the child lives; `Addr::new(sending half)` is the child's address for all its incarnations.
+//! 2. Each incarnation has a context of its own whose parts are replaced by ones made of that mailbox, so
+//!    `ctx.address()` is that very address.
+//! 3. A *pump*, an actor future in the context, takes messages from the mailbox and lets the actor handle them,
+//!    at most [`BUDGET`](inbox::BUDGET) a poll, so that no flood starves the siblings.
+//! 4. The runner polls the context inside the one `catch_unwind`. After a panic the hooks run once more from outside,
+//!    guarded, and everything is dropped, guarded: see [`incarnation`].
+//!
+//! **The protocol.** The supervisor commands (`begin`, `stop`, `kill`, drop the handle), the runner reports
+//! ([`Report`]) into the supervisor's mailbox, so that reports keep their order with requests.
+//!
+//! * On the supervisor's own arbiter a command is carried out *inline*, in the supervisor's turn: a synchronous start
+//!   has its answer, and a child that obeys at once is gone, when the call returns. Only what takes time is reported
+//!   later. No child's task is ever polled from within another's, so the cell is never borrowed twice.
+//! * An end that nobody asked for is reported as [`What::Exited`] and the runner waits, mailbox open, for the decision:
+//!   `begin` (again) or the drop of its handle.
+//! * Dropping the [`RunnerHandle`] ends the child and closes its mailbox (invariants 4 and 6).
+
+mod child;
+mod inbox;
+mod incarnation;
+mod protocol;
+
+pub use self::inbox::ExitContext;
+pub(crate) use self::{
+    child::{launch, launch_root, Birth, Launched},
+    inbox::{addr_key, ending_reason},
+    protocol::{Begun, Ended, NotAlive, Report, Reports, RunnerHandle, StartFailure, Stopped, What},
+};

@@ -1,0 +1,137 @@
+//! What a supervisor tells a runner, and what a runner reports.
+
+use std::{any::Any, rc::Rc};
+
+use crate::{
+    exit::{BoxError, ExitReason, PanicReport},
+    id::{ChildId, Incarnation},
+    policy::Shutdown,
+};
+
+/// Something a runner has to say. Past tense: it has happened.
+pub(crate) struct Report {
+    pub(crate) child: ChildId,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) what: What,
+}
+
+pub(crate) enum What {
+    /// An asynchronous start has succeeded.
+    Started,
+    /// An asynchronous start has not.
+    NotStarted(StartFailure),
+    /// The incarnation has ended; asked or not.
+    Exited(Ended),
+    /// A destructor or a hook panicked; nothing else comes of it.
+    Residue(PanicReport),
+}
+
+/// Where reports go: the supervisor's mailbox. A runner knows no more of its supervisor.
+pub(crate) trait Reports: Send + Sync {
+    fn report(&self, report: Report);
+}
+
+/// The end of one incarnation.
+#[derive(Clone)]
+pub(crate) struct Ended {
+    pub(crate) reason: ExitReason,
+    /// A panic on the way out that does not change the reason: in a stop hook after a panic, in a destructor.
+    pub(crate) residue: Option<PanicReport>,
+    /// It kept its thread beyond its time limit (and a second): nothing could be done meanwhile.
+    pub(crate) overran: bool,
+}
+
+impl Ended {
+    pub(crate) fn with(reason: ExitReason) -> Self {
+        Self { reason, residue: None, overran: false }
+    }
+}
+
+/// Why there is no new incarnation.
+pub(crate) enum StartFailure {
+    /// The start declined: no fault.
+    Ignored,
+    Error(BoxError),
+    Panicked(PanicReport),
+    /// It stopped in `started`.
+    Exited(ExitReason),
+    TimedOut,
+}
+
+/// What `begin` came to.
+pub(crate) enum Begun {
+    Running,
+    /// The start goes on; a report will follow.
+    Starting,
+    Not(StartFailure),
+}
+
+/// What `stop` came to.
+pub(crate) enum Stopped {
+    /// It ended in this very call.
+    Ended(Ended),
+    /// There was no incarnation alive.
+    NotAlive(NotAlive),
+    /// It works on it; a report will follow.
+    Stopping,
+}
+
+pub(crate) enum NotAlive {
+    /// A start was under way and has been cut off.
+    Starting,
+    /// The last incarnation had ended; how.
+    Dead(ExitReason),
+}
+
+/// The supervisor's end of a runner. Dropping it ends the child.
+///
+/// One handle, two insides: children elsewhere than on the supervisor's arbiter will be the second.
+pub(crate) struct RunnerHandle(Rc<dyn Run>);
+
+impl RunnerHandle {
+    pub(super) fn local(runner: Rc<dyn Run>) -> Self {
+        Self(runner)
+    }
+
+    /// Begins the next incarnation, as this number.
+    pub(crate) fn begin(&self, incarnation: Incarnation) -> Begun {
+        self.0.begin(incarnation)
+    }
+
+    /// Asks the child to end, as `shutdown` says.
+    pub(crate) fn stop(&self, shutdown: Shutdown) -> Stopped {
+        self.0.stop(shutdown)
+    }
+
+    /// Ends the incarnation, or the start under way, without hooks and reports that like any other end.
+    pub(crate) fn kill(&self) {
+        self.0.kill();
+    }
+
+    /// A `WeakAddr` of the child's, its type erased.
+    pub(crate) fn weak_addr(&self) -> Box<dyn Any + Send + Sync> {
+        self.0.weak_addr()
+    }
+
+    /// Tells this child's address from all others that exist now.
+    pub(crate) fn addr_key(&self) -> usize {
+        self.0.addr_key()
+    }
+}
+
+impl Drop for RunnerHandle {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// The runner behind a handle, its actor's type erased here and nowhere else.
+pub(super) trait Run {
+    fn begin(&self, incarnation: Incarnation) -> Begun;
+    fn stop(&self, shutdown: Shutdown) -> Stopped;
+    fn kill(&self);
+    /// Ends for good; never panics.
+    fn end(&self);
+    fn weak_addr(&self) -> Box<dyn Any + Send + Sync>;
+    fn addr_key(&self) -> usize;
+}

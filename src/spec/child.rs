@@ -1,0 +1,284 @@
+//! [`Child`], the builder of ordinary child specs.
+
+use std::{fmt, future::Future, marker::PhantomData, time::Duration};
+
+use super::{ChildActor, ChildSpec, Start, StartContext, Starting};
+use crate::{
+    exit::BoxError,
+    policy::{ChildType, Restart, Shutdown},
+};
+
+/// A child spec made of a closure and options.
+///
+/// | made by | the closure | can fail | can be restarted |
+/// |---|---|---|---|
+/// | [`Child::new`] | `FnMut() -> A` | no | yes |
+/// | [`Child::with`] | `FnMut(&mut StartContext<A>) -> A` | no | yes |
+/// | [`Child::try_with`] | `… -> Result<Start<A>, E>` | yes, may ignore | yes |
+/// | [`Child::try_with_info`] | `… -> Result<Start<A, I>, E>` | yes, and answers a value to the caller | yes |
+/// | [`Child::from_async`] | `FnMut(StartContext<A>) -> Future<…>` | yes, takes its time | yes |
+/// | [`Child::once`] | `FnOnce() -> A` | no | never, by type |
+///
+/// Options and their defaults: [`restart`](Self::restart) permanent, [`child_type`](Self::child_type) worker,
+/// [`shutdown`](Self::shutdown) 5 s for workers and infinity for supervisors, [`id`](Self::id) none,
+/// [`start_timeout`](Self::start_timeout) none.
+///
+/// # Examples
+///
+/// ```
+/// # use std::time::Duration;
+/// # use actix::prelude::*;
+/// use actix_dynamic_supervisor::prelude::*;
+/// # #[derive(Default)] struct Counter(usize);
+/// # impl Actor for Counter { type Context = Context<Self>; }
+/// # impl Supervised for Counter {}
+///
+/// let plain = Child::new(Counter::default);
+/// let careful = Child::try_with(|cx| {
+///     let first = cx.extra::<usize>()?;
+///     Ok::<_, MissingExtra>(Start::Run(Counter(first)))
+/// })
+/// .restart(Restart::Transient)
+/// .shutdown(Shutdown::Timeout(Duration::from_secs(1)))
+/// .id("counter-7");
+/// # let _ = (plain, careful);
+/// ```
+#[must_use = "a spec does nothing until it is given to `start_child`"]
+pub struct Child<A = (), I = (), F = ()> {
+    start: F,
+    restart: Restart,
+    options: Options,
+    makes: PhantomData<fn() -> (A, I)>,
+}
+
+/// What both builders have: everything but the restart type.
+#[derive(Default)]
+struct Options {
+    child_type: ChildType,
+    shutdown: Option<Shutdown>,
+    id: Option<String>,
+    start_timeout: Option<Duration>,
+}
+
+impl Options {
+    fn shutdown(&self) -> Shutdown {
+        self.shutdown.unwrap_or(Shutdown::default_for(self.child_type))
+    }
+}
+
+impl Child {
+    /// A child whose start cannot fail.
+    pub fn new<A: ChildActor>(
+        mut make: impl FnMut() -> A + Send + 'static,
+    ) -> Child<A, (), impl FnMut(&mut StartContext<A>) -> Starting<A> + Send + 'static> {
+        Child::from_start(move |_| Starting::now(Ok(Start::Run(make()))))
+    }
+
+    /// A child whose start cannot fail and sees its [`StartContext`].
+    pub fn with<A: ChildActor>(
+        mut make: impl FnMut(&mut StartContext<A>) -> A + Send + 'static,
+    ) -> Child<A, (), impl FnMut(&mut StartContext<A>) -> Starting<A> + Send + 'static> {
+        Child::from_start(move |cx| Starting::now(Ok(Start::Run(make(cx)))))
+    }
+
+    /// A child whose start can fail, or decline with [`Start::Ignore`].
+    pub fn try_with<A: ChildActor, E: Into<BoxError>>(
+        mut make: impl FnMut(&mut StartContext<A>) -> Result<Start<A>, E> + Send + 'static,
+    ) -> Child<A, (), impl FnMut(&mut StartContext<A>) -> Starting<A> + Send + 'static> {
+        Child::from_start(move |cx| Starting::now(make(cx).map_err(Into::into)))
+    }
+
+    /// Like [`try_with`](Self::try_with), and can hand a value to the caller with [`Start::RunWith`].
+    pub fn try_with_info<A: ChildActor, I: Send + 'static, E: Into<BoxError>>(
+        mut make: impl FnMut(&mut StartContext<A>) -> Result<Start<A, I>, E> + Send + 'static,
+    ) -> Child<A, I, impl FnMut(&mut StartContext<A>) -> Starting<A, I> + Send + 'static> {
+        Child::from_start(move |cx| Starting::now(make(cx).map_err(Into::into)))
+    }
+
+    /// A child whose start takes time. The supervisor goes on meanwhile.
+    ///
+    /// The future need not be `Send`. Give it a [`start_timeout`](Self::start_timeout) if it may hang.
+    pub fn from_async<A: ChildActor, E: Into<BoxError>, Fut>(
+        make: impl FnMut(StartContext<A>) -> Fut + Send + 'static,
+    ) -> Child<A, (), impl FnMut(&mut StartContext<A>) -> Starting<A> + Send + 'static>
+    where
+        Fut: Future<Output = Result<Start<A>, E>> + 'static,
+    {
+        Self::from_async_with_info(make)
+    }
+
+    /// Like [`from_async`](Self::from_async), and can hand a value to the caller with [`Start::RunWith`].
+    pub fn from_async_with_info<A: ChildActor, I: Send + 'static, E: Into<BoxError>, Fut>(
+        mut make: impl FnMut(StartContext<A>) -> Fut + Send + 'static,
+    ) -> Child<A, I, impl FnMut(&mut StartContext<A>) -> Starting<A, I> + Send + 'static>
+    where
+        Fut: Future<Output = Result<Start<A, I>, E>> + 'static,
+    {
+        Child::from_start(move |cx| {
+            let future = make(cx.clone());
+            Starting::later(async move { future.await.map_err(Into::into) })
+        })
+    }
+
+    /// A child made of what cannot be made twice: a connection, a file. Always temporary.
+    pub fn once<A: ChildActor, F: FnOnce() -> A + Send + 'static>(make: F) -> OnceChild<A, F> {
+        OnceChild { make: Some(make), options: Options::default(), makes: PhantomData }
+    }
+}
+
+impl<A, I, F> Child<A, I, F>
+where
+    A: ChildActor,
+    F: FnMut(&mut StartContext<A>) -> Starting<A, I> + Send + 'static,
+{
+    fn from_start(start: F) -> Self {
+        Self { start, restart: Restart::default(), options: Options::default(), makes: PhantomData }
+    }
+}
+
+impl<A, I, F> Child<A, I, F> {
+    /// Which ends are followed by a restart. Default: [`Restart::Permanent`].
+    ///
+    /// Most children that are started on demand finish some day: they want [`Restart::Transient`].
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.restart = restart;
+        self
+    }
+}
+
+/// The options that [`Child`] and [`OnceChild`] share.
+macro_rules! shared_options {
+    () => {
+        /// How the child is ended. Default: 5 seconds for workers, [`Shutdown::Infinity`] for supervisors.
+        pub fn shutdown(mut self, shutdown: Shutdown) -> Self {
+            self.options.shutdown = Some(shutdown);
+            self
+        }
+
+        /// What the child is. Default: [`ChildType::Worker`].
+        pub fn child_type(mut self, child_type: ChildType) -> Self {
+            self.options.child_type = child_type;
+            self
+        }
+
+        /// A name for people and logs. It need not be unique. Default: none.
+        ///
+        /// # In Elixir
+        ///
+        /// Required there, and ignored by a dynamic supervisor.
+        pub fn id(mut self, id: impl Into<String>) -> Self {
+            self.options.id = Some(id.into());
+            self
+        }
+
+        /// How long an asynchronous start may take, in every incarnation. Default: no limit.
+        ///
+        /// When it has passed the start is dropped and has failed with `Timeout`. A synchronous start cannot be
+        /// interrupted and is not measured.
+        pub fn start_timeout(mut self, limit: Duration) -> Self {
+            self.options.start_timeout = Some(limit);
+            self
+        }
+    };
+}
+
+impl<A, I, F> Child<A, I, F> {
+    shared_options!();
+}
+
+impl<A, I, F> ChildSpec for Child<A, I, F>
+where
+    A: ChildActor,
+    I: Send + 'static,
+    F: FnMut(&mut StartContext<A>) -> Starting<A, I> + Send + 'static,
+{
+    type Actor = A;
+    type Info = I;
+
+    fn start(&mut self, cx: &mut StartContext<A>) -> Starting<A, I> {
+        (self.start)(cx)
+    }
+
+    fn restart(&self) -> Restart {
+        self.restart
+    }
+
+    fn child_type(&self) -> ChildType {
+        self.options.child_type
+    }
+
+    fn shutdown(&self) -> Shutdown {
+        self.options.shutdown()
+    }
+
+    fn id(&self) -> Option<String> {
+        self.options.id.clone()
+    }
+
+    fn start_timeout(&self) -> Option<Duration> {
+        self.options.start_timeout
+    }
+}
+
+impl<A, I, F> fmt::Debug for Child<A, I, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Child")
+            .field("actor", &std::any::type_name::<A>())
+            .field("restart", &self.restart)
+            .field("child_type", &self.options.child_type)
+            .field("shutdown", &self.options.shutdown())
+            .field("id", &self.options.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A child that can be started once: made by [`Child::once`], temporary by type.
+#[must_use = "a spec does nothing until it is given to `start_child`"]
+pub struct OnceChild<A, F> {
+    make: Option<F>,
+    options: Options,
+    makes: PhantomData<fn() -> A>,
+}
+
+impl<A, F> OnceChild<A, F> {
+    shared_options!();
+}
+
+impl<A, F> ChildSpec for OnceChild<A, F>
+where
+    A: ChildActor,
+    F: FnOnce() -> A + Send + 'static,
+{
+    type Actor = A;
+    type Info = ();
+
+    fn start(&mut self, _: &mut StartContext<A>) -> Starting<A> {
+        // A temporary child is started once; a second call could only come from outside the crate.
+        Starting::now(match self.make.take() {
+            Some(make) => Ok(Start::Run(make())),
+            None => Err("this child can be started only once".into()),
+        })
+    }
+
+    fn restart(&self) -> Restart {
+        Restart::Temporary
+    }
+
+    fn child_type(&self) -> ChildType {
+        self.options.child_type
+    }
+
+    fn shutdown(&self) -> Shutdown {
+        self.options.shutdown()
+    }
+
+    fn id(&self) -> Option<String> {
+        self.options.id.clone()
+    }
+}
+
+impl<A, F> fmt::Debug for OnceChild<A, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnceChild").field("actor", &std::any::type_name::<A>()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,170 @@
+//! A supervisor's options.
+
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
+
+/// How a supervisor reacts when a child has to be restarted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Strategy {
+    /// Only that child is restarted. The only strategy, and the default.
+    #[default]
+    OneForOne,
+}
+
+/// The options of a supervisor that [`SupervisorModule::init`](crate::SupervisorModule::init) answers with.
+///
+/// Defaults: `strategy` one for one, `max_restarts` 3, `max_seconds` 5, `max_children` unlimited, no extra arguments,
+/// `max_reports_per_second` 10. They hold always.
+///
+/// # In Elixir
+///
+/// A hand-made flags map without `intensity` gets 1 there, not 3.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Flags {
+    pub(crate) strategy: Strategy,
+    pub(crate) max_restarts: u32,
+    pub(crate) period: Duration,
+    pub(crate) max_children: Option<usize>,
+    pub(crate) extras: Extras,
+    pub(crate) max_reports_per_second: u32,
+}
+
+impl Default for Flags {
+    fn default() -> Self {
+        Self {
+            strategy: Strategy::OneForOne,
+            max_restarts: 3,
+            period: Duration::from_secs(5),
+            max_children: None,
+            extras: Extras::default(),
+            max_reports_per_second: 10,
+        }
+    }
+}
+
+impl Flags {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The strategy; there is one.
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = strategy;
+        self
+    }
+
+    /// How many restarts are borne within the period. Default 3.
+    ///
+    /// Rule: `max_restarts` + 1 restarts within the period end the supervisor, the last of them is not made any more.
+    /// All children share this one limit, and failed tries count. A child that a client can crash belongs under a
+    /// supervisor of its own, or one client takes all the others down.
+    pub fn max_restarts(mut self, max_restarts: u32) -> Self {
+        self.max_restarts = max_restarts;
+        self
+    }
+
+    /// The period for `max_restarts` in whole seconds. Default 5. Zero is refused.
+    pub fn max_seconds(self, max_seconds: u64) -> Self {
+        self.period(Duration::from_secs(max_seconds))
+    }
+
+    /// The period for `max_restarts`. Default 5 s. Zero is refused.
+    ///
+    /// # In Elixir
+    ///
+    /// The period is counted in whole seconds of the clock, so it is up to a second longer than asked for. Here it is
+    /// exact: a restart that lies at most this long ago counts.
+    pub fn period(mut self, period: Duration) -> Self {
+        self.period = period;
+        self
+    }
+
+    /// How many children there may be at a time, those being started or restarted included. Default unlimited.
+    ///
+    /// Zero is legal and means none.
+    pub fn max_children(mut self, max_children: usize) -> Self {
+        self.max_children = Some(max_children);
+        self
+    }
+
+    /// A value for every child's start, first and repeated: [`StartContext::extra`](crate::StartContext::extra).
+    ///
+    /// There is one value per type; a second of the same type replaces the first.
+    ///
+    /// # In Elixir
+    ///
+    /// `extra_arguments`, put before the child's own arguments.
+    pub fn extra_argument<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.extras.insert(value);
+        self
+    }
+
+    /// How many reports about children are logged in a second; what exceeds it is counted and summed up in one line.
+    /// Default 10. The report that the supervisor gives up is never left out.
+    pub fn max_reports_per_second(mut self, max_reports: u32) -> Self {
+        self.max_reports_per_second = max_reports;
+        self
+    }
+
+    /// The first option that is out of order: its name and what is wrong with it.
+    pub(crate) fn fault(&self) -> Option<(&'static str, &'static str)> {
+        self.period.is_zero().then_some(("max_seconds", "the period must be longer than zero"))
+    }
+}
+
+/// Values by type.
+#[derive(Clone, Default)]
+pub(crate) struct Extras(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
+
+impl Extras {
+    fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+        self.0.insert(TypeId::of::<T>(), Arc::new(value));
+    }
+
+    pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        Arc::clone(self.0.get(&TypeId::of::<T>())?).downcast().ok()
+    }
+}
+
+impl fmt::Debug for Extras {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} value(s)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_elixirs() {
+        let flags = Flags::new();
+        assert_eq!((flags.max_restarts, flags.period), (3, Duration::from_secs(5)));
+        assert_eq!(flags.max_children, None);
+        assert_eq!(flags.strategy, Strategy::OneForOne);
+        assert_eq!(flags.fault(), None);
+    }
+
+    #[test]
+    fn only_a_period_of_zero_is_out_of_order() {
+        assert_eq!(Flags::new().max_seconds(0).fault().map(|(option, _)| option), Some("max_seconds"));
+        let extreme = Flags::new().max_restarts(u32::MAX).max_seconds(u64::MAX).max_children(0);
+        assert_eq!(extreme.fault(), None);
+    }
+
+    #[test]
+    fn an_extra_of_the_same_type_replaces_the_first() {
+        let flags = Flags::new().extra_argument(1_u8).extra_argument("two").extra_argument(3_u8);
+        assert_eq!(flags.extras.get::<u8>(), Some(Arc::new(3)));
+        assert_eq!(flags.extras.get::<&str>(), Some(Arc::new("two")));
+        assert_eq!(flags.extras.get::<u16>(), None);
+    }
+}

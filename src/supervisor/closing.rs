@@ -1,0 +1,134 @@
+//! The end of a supervisor: all children at the same time, then itself.
+//!
+//! Every child is told to end first, then all are waited for; the total time is that of the slowest. Reports about ends
+//! that were not in order follow when all are down, in no particular order of the children.
+
+use std::mem;
+
+use actix::{AsyncContext, Context};
+
+use super::{handlers::Told, leave, messages::Stop, now, reply::Promise, DynamicSupervisor};
+use crate::{
+    children::Phase as ChildPhase,
+    event::{Fact, Offender},
+    exit::ExitReason,
+    id::{ChildId, Incarnation},
+    runner::Ended,
+    snapshot::ShutdownReport,
+    spec::Rules,
+};
+
+/// A shutdown under way.
+pub(super) struct Closing {
+    /// What it will end with; `None`: what its runner makes of it.
+    reason: Option<ExitReason>,
+    report: ShutdownReport,
+    /// Ends to be reported when all are down.
+    odd: Vec<OddEnd>,
+    askers: Vec<Promise<ShutdownReport>>,
+}
+
+struct OddEnd {
+    id: ChildId,
+    incarnation: Incarnation,
+    rules: Rules,
+    reason: ExitReason,
+}
+
+impl Closing {
+    pub(super) fn take_report(&mut self) -> ShutdownReport {
+        mem::take(&mut self.report)
+    }
+
+    pub(super) fn answer(self, report: &ShutdownReport) {
+        for asker in self.askers {
+            asker.keep(report.clone());
+        }
+    }
+}
+
+impl DynamicSupervisor {
+    /// Stops, or joins a stop under way; the first reason stands.
+    pub(super) fn stop(&mut self, stop: Stop, asker: Promise<ShutdownReport>, ctx: &mut Context<Self>) {
+        let Stop { reason, deadline } = stop;
+        let was_open = self.is_open();
+        let closing = self.begin_closing(Some(reason));
+        closing.askers.push(asker);
+        if was_open {
+            self.tell_all_to_end(ctx);
+        }
+        if let (Some(deadline), false) = (deadline, self.children.is_empty()) {
+            ctx.run_later(deadline, |supervisor, _| supervisor.kill_the_rest());
+        }
+    }
+
+    /// Begins to shut down, unless that has begun.
+    pub(super) fn close(&mut self, reason: Option<ExitReason>, ctx: &mut Context<Self>) {
+        if self.is_open() {
+            self.begin_closing(reason);
+            self.tell_all_to_end(ctx);
+        }
+    }
+
+    fn begin_closing(&mut self, reason: Option<ExitReason>) -> &mut Closing {
+        self.closing.get_or_insert_with(|| {
+            Box::new(Closing { reason, report: ShutdownReport::default(), odd: Vec::new(), askers: Vec::new() })
+        })
+    }
+
+    fn tell_all_to_end(&mut self, ctx: &mut Context<Self>) {
+        let ids: Vec<ChildId> = self.children.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            // Those that are stopping already, or take their time, are reported when they are down.
+            if let Told::Gone { entry, end } = self.tell_to_end(id) {
+                self.ended_as_told(id, entry, end, ctx);
+            }
+        }
+        self.finish_if_done(ctx);
+    }
+
+    /// The deadline has passed: what still lives is killed. Their ends are reported like any other.
+    fn kill_the_rest(&mut self) {
+        for (_, entry) in self.children.iter() {
+            debug_assert_eq!(entry.phase(), ChildPhase::Stopping);
+            entry.seat.kill();
+        }
+    }
+
+    /// Counts an end while closing.
+    pub(super) fn note_end(
+        &mut self,
+        id: ChildId,
+        incarnation: Incarnation,
+        rules: &Rules,
+        ended: &Ended,
+        is_expected: bool,
+    ) {
+        let Some(closing) = &mut self.closing else { return };
+        if ended.overran {
+            closing.report.unresponsive.push(id);
+        } else if matches!(ended.reason, ExitReason::Killed) {
+            closing.report.killed.push(id);
+        } else {
+            closing.report.stopped += 1;
+        }
+        if !is_expected {
+            let (rules, reason) = (rules.clone(), ended.reason.clone());
+            closing.odd.push(OddEnd { id, incarnation, rules, reason });
+        }
+    }
+
+    /// All children are down: reports, then its own end.
+    pub(super) fn finish_if_done(&mut self, ctx: &mut Context<Self>) {
+        if !self.children.is_empty() {
+            return;
+        }
+        let Some(closing) = &mut self.closing else { return };
+        let reason = closing.reason.clone();
+        for OddEnd { id, incarnation, rules, reason } in mem::take(&mut closing.odd) {
+            let child = Offender { id, incarnation, rules: &rules };
+            self.teller.tell(&Fact::ShutdownError { child, reason: &reason }, now());
+        }
+        leave(reason, ctx);
+    }
+}

@@ -1,0 +1,193 @@
+//! What a supervisor can be asked: one struct, one sentence, one result.
+//!
+//! Each can be sent to an `Addr<DynamicSupervisor>` by any actor. [`SupervisorAddr`](crate::SupervisorAddr) has a method
+//! for each that folds the mailbox error into the result.
+
+use std::{any::Any, fmt, time::Duration};
+
+use actix::{Addr, Message};
+use tokio::sync::oneshot;
+
+use crate::{
+    children::ChildCounts,
+    error::{ReinitError, StartChildError, TerminateChildError},
+    exit::ExitReason,
+    id::ChildId,
+    runner,
+    snapshot::{ChildInfo, ShutdownReport},
+    spec::{ChildActor, ChildSpec},
+};
+
+/// Start a child; answered when its `Actor::started` has run.
+#[derive(Debug)]
+pub struct StartChild<S>(
+    /// What to start.
+    pub S,
+);
+
+impl<S: ChildSpec> Message for StartChild<S> {
+    type Result = Result<Started<S::Actor, S::Info>, StartChildError>;
+}
+
+/// A child that has started.
+#[non_exhaustive]
+pub struct Started<A: ChildActor, I = ()> {
+    /// Its id, for as long as the supervisor knows it.
+    pub id: ChildId,
+    /// Its address, in all its incarnations.
+    pub addr: Addr<A>,
+    /// What its start handed over with [`Start::RunWith`](crate::Start::RunWith).
+    pub info: Option<I>,
+}
+
+impl<A: ChildActor, I> Started<A, I> {
+    pub(super) fn new(id: ChildId, addr: Addr<A>, info: Option<I>) -> Self {
+        Self { id, addr, info }
+    }
+}
+
+impl<A: ChildActor, I: fmt::Debug> fmt::Debug for Started<A, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Started").field("id", &self.id).field("info", &self.info).finish_non_exhaustive()
+    }
+}
+
+/// Which child: its [`ChildId`], or its address. Both stay valid over restarts.
+pub struct ChildHandle(pub(super) Handle);
+
+pub(super) enum Handle {
+    Id(ChildId),
+    /// The address is kept alive until it is compared, so that no other mailbox can lie at the same place.
+    Addr {
+        key: usize,
+        _alive: Box<dyn Any + Send + Sync>,
+    },
+}
+
+impl From<ChildId> for ChildHandle {
+    fn from(id: ChildId) -> Self {
+        Self(Handle::Id(id))
+    }
+}
+
+impl<A: ChildActor> From<&Addr<A>> for ChildHandle {
+    fn from(addr: &Addr<A>) -> Self {
+        Self(Handle::Addr { key: runner::addr_key(addr), _alive: Box::new(addr.clone()) })
+    }
+}
+
+impl fmt::Debug for ChildHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Handle::Id(id) => write!(f, "ChildHandle({id})"),
+            Handle::Addr { .. } => f.write_str("ChildHandle(Addr)"),
+        }
+    }
+}
+
+/// End a child and forget it; answered when it is really gone. It is not restarted.
+#[derive(Debug)]
+pub struct TerminateChild(
+    /// Which one.
+    pub ChildHandle,
+);
+
+impl Message for TerminateChild {
+    type Result = Result<(), TerminateChildError>;
+}
+
+/// End a child's incarnation at once, without hooks, with [`ExitReason::Killed`]; its restart type decides what follows.
+#[derive(Debug)]
+pub struct KillChild(
+    /// Which one.
+    pub ChildHandle,
+);
+
+impl Message for KillChild {
+    type Result = Result<(), TerminateChildError>;
+}
+
+/// List the children, in start order.
+#[derive(Clone, Copy, Debug)]
+pub struct WhichChildren;
+
+impl Message for WhichChildren {
+    type Result = Vec<ChildInfo>;
+}
+
+/// Count the children.
+#[derive(Clone, Copy, Debug)]
+pub struct CountChildren;
+
+impl Message for CountChildren {
+    type Result = ChildCounts;
+}
+
+/// End all children, all at the same time, then the supervisor; answered when all are gone.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Stop {
+    /// What the supervisor ends with. Default: [`ExitReason::Normal`].
+    pub reason: ExitReason,
+    /// When children that still live are killed, whatever time their own spec gives them. Default: never.
+    pub deadline: Option<Duration>,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self { reason: ExitReason::Normal, deadline: None }
+    }
+}
+
+impl Stop {
+    /// Stop with this reason.
+    #[must_use]
+    pub fn with_reason(reason: ExitReason) -> Self {
+        Self { reason, ..Self::default() }
+    }
+
+    /// Kill what still lives after this time.
+    #[must_use]
+    pub fn within(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+}
+
+impl Message for Stop {
+    type Result = ShutdownReport;
+}
+
+/// Tell how the supervisor ended; answered when it has.
+#[derive(Clone, Copy, Debug)]
+pub struct AwaitExit;
+
+impl Message for AwaitExit {
+    type Result = ExitReason;
+}
+
+/// Call the module's `init` again and take over the flags it answers; children keep running.
+///
+/// # In Elixir
+///
+/// What a hot code upgrade does.
+#[derive(Clone, Copy, Debug)]
+pub struct Reinit;
+
+impl Message for Reinit {
+    type Result = Result<(), ReinitError>;
+}
+
+/// A request whose asker is told at once that it has begun, and by when it must be over.
+///
+/// Unlike a `send` it is carried out even if the asker is gone, and the asker can tell a long wait from a blocked thread.
+pub(super) struct Watched<M: Message> {
+    pub(super) request: M,
+    /// `None`: there is no limit.
+    pub(super) begun: oneshot::Sender<Option<Duration>>,
+    pub(super) done: oneshot::Sender<M::Result>,
+}
+
+impl<M: Message> Message for Watched<M> {
+    type Result = ();
+}

@@ -1,0 +1,215 @@
+//! The supervisor: an actor that turns messages and reports into calls on the table of children, and the table's
+//! answers into commands for runners, facts and replies.
+//!
+//! It decides nothing itself. The one thing it must keep right is order: the table first, then replies, so that a query
+//! sent after an answer sees what the answer said.
+
+mod builder;
+mod closing;
+mod error;
+mod handlers;
+mod messages;
+mod methods;
+mod module;
+mod naming;
+mod reply;
+
+use std::{collections::HashMap, mem, sync::Arc};
+
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Running, Supervised, WeakAddr};
+use tokio::time::Instant;
+
+pub use self::{
+    builder::{Builder, Linked, Module},
+    error::StartError,
+    messages::{
+        AwaitExit, ChildHandle, CountChildren, KillChild, Reinit, StartChild, Started, Stop, TerminateChild,
+        WhichChildren,
+    },
+    methods::SupervisorAddr,
+    module::{Init, SupervisorModule},
+    naming::SupervisorRegistry,
+};
+use self::{closing::Closing, handlers::Seat, module::FlagSource, reply::Promise};
+use crate::{
+    children::Children,
+    event::{Fact, Teller},
+    exit::ExitReason,
+    id::{ChildId, SupervisorId},
+    registry::Lease,
+    runner::{self, Report, Reports},
+    snapshot::ShutdownReport,
+    spec::{ChildActor, Extras, Flags, Inherited, StartContext},
+    unwind,
+};
+
+/// The actor that starts children on demand, watches them, and restarts them by rule.
+///
+/// Made by [`DynamicSupervisor::builder`]; used through its address, with messages or with the methods of
+/// [`SupervisorAddr`].
+///
+/// It guarantees: at most `max_children` children at any time, those being started or restarted included; at most one
+/// incarnation of a child at a time; an end of the supervisor, in whatever way, is the end of all its children.
+/// It does not guarantee an order between children, and it cannot end what blocks its thread.
+pub struct DynamicSupervisor {
+    children: Children<Seat>,
+    /// Where children are found by address; made when first asked for, kept from then on.
+    by_addr: Option<HashMap<usize, ChildId>>,
+    flags: FlagSource,
+    /// `None`: open.
+    closing: Option<Box<Closing>>,
+    /// Who asked how it ends.
+    exits: Vec<Promise<ExitReason>>,
+    teller: Teller,
+    /// Handed to children; made when it has an address.
+    link: Option<Link>,
+    extras: Extras,
+    lease: Option<Arc<Lease>>,
+}
+
+/// What ties children to their supervisor: weak, or they would keep it alive.
+#[derive(Clone)]
+struct Link {
+    reports: Arc<dyn Reports>,
+    inherited: Arc<Inherited>,
+}
+
+impl DynamicSupervisor {
+    fn new(flags: &Flags, source: FlagSource, name: Option<&str>, lease: Option<Arc<Lease>>) -> Self {
+        let id = SupervisorId::fresh();
+        let label = match name {
+            Some(name) => name.to_owned(),
+            None => format!("{}#{id}", source.label),
+        };
+        Self {
+            children: Children::new(id, flags),
+            by_addr: None,
+            flags: source,
+            closing: None,
+            exits: Vec::new(),
+            teller: Teller::new(label, flags.max_reports_per_second),
+            link: None,
+            extras: flags.extras.clone(),
+            lease,
+        }
+    }
+
+    fn link(&mut self, ctx: &Context<Self>) -> Link {
+        self.link
+            .get_or_insert_with(|| {
+                let weak = ctx.address().downgrade();
+                Link {
+                    reports: Arc::new(Mailbox(weak.clone())),
+                    inherited: Arc::new(Inherited::new(mem::take(&mut self.extras), Box::new(weak))),
+                }
+            })
+            .clone()
+    }
+
+    fn is_open(&self) -> bool {
+        self.closing.is_none()
+    }
+
+    fn tell(&mut self, fact: &Fact<'_>) {
+        self.teller.tell(fact, now());
+    }
+}
+
+/// All time comes from Tokio, so that a test can pause it; the core sees only instants.
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+/// Reports go to the supervisor's own mailbox: their order with requests is that of Elixir.
+struct Mailbox(WeakAddr<DynamicSupervisor>);
+
+impl Reports for Mailbox {
+    fn report(&self, report: Report) {
+        match self.0.upgrade() {
+            Some(supervisor) => supervisor.do_send(report),
+            // The supervisor is gone and has dropped its handles; nobody waits for this.
+            None => drop(unwind::dispose(report)),
+        }
+    }
+}
+
+impl Actor for DynamicSupervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, _: &mut Context<Self>) {
+        self.tell(&Fact::SupervisorStarted);
+        if cfg!(panic = "abort") {
+            self.tell(&Fact::PanicsAbort);
+        }
+    }
+
+    /// Asked to stop, by whomever: first the children, then itself.
+    fn stopping(&mut self, ctx: &mut Context<Self>) -> Running {
+        if self.is_open() {
+            self.close(None, ctx);
+        }
+        if self.children.is_empty() {
+            Running::Stop
+        } else {
+            Running::Continue
+        }
+    }
+}
+
+impl Supervised for DynamicSupervisor {}
+
+impl Drop for DynamicSupervisor {
+    /// However it ends: children, then the name, then who waits is told.
+    fn drop(&mut self) {
+        let reason = runner::ending_reason().unwrap_or(ExitReason::Normal);
+        let report = self.drop_children();
+        self.lease = None;
+        self.tell(&Fact::SupervisorEnded { reason: &reason });
+        self.teller.close();
+        if let Some(closing) = self.closing.take() {
+            closing.answer(&report);
+        }
+        for exit in mem::take(&mut self.exits) {
+            exit.keep(reason.clone());
+        }
+    }
+}
+
+impl DynamicSupervisor {
+    /// Ends what still lives, by dropping it (invariant 6), and sums up.
+    fn drop_children(&mut self) -> ShutdownReport {
+        let mut report = self.closing.as_mut().map(|closing| closing.take_report()).unwrap_or_default();
+        let left: Vec<ChildId> = self.children.iter().map(|(id, _)| id).collect();
+        for id in left {
+            if let Some(entry) = self.children.remove(id) {
+                if entry.phase().is_active() {
+                    report.killed.push(id);
+                }
+                let _ = unwind::dispose(entry);
+            }
+        }
+        report
+    }
+}
+
+impl<A: ChildActor> StartContext<A> {
+    /// The supervisor of this child; weak, as children must not keep it alive.
+    #[must_use]
+    pub fn supervisor(&self) -> Option<Addr<DynamicSupervisor>> {
+        self.inherited.supervisor.downcast_ref::<WeakAddr<DynamicSupervisor>>()?.upgrade()
+    }
+}
+
+impl std::fmt::Debug for DynamicSupervisor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DynamicSupervisor").field("children", &self.children.counts()).finish_non_exhaustive()
+    }
+}
+
+/// Ends the context of a supervisor whose work is done.
+fn leave(reason: Option<ExitReason>, ctx: &mut Context<DynamicSupervisor>) {
+    match reason {
+        Some(reason) => crate::ExitContext::exit(ctx, reason),
+        None => ctx.stop(),
+    }
+}

@@ -1,0 +1,77 @@
+//! Answers that may come later, without a future in the supervisor's context.
+//!
+//! Actix walks all futures of a context on every wake, so a supervisor keeps the sending half of a reply instead.
+
+use std::{cell::Cell, fmt, rc::Rc};
+
+use actix::{
+    dev::{MessageResponse, OneshotSender},
+    Context, Message,
+};
+
+use super::DynamicSupervisor;
+use crate::unwind;
+
+/// The response of a handler: an answer, or the promise of one.
+pub struct Reply<T>(Answer<T>);
+
+enum Answer<T> {
+    Now(T),
+    Later(Promise<T>),
+}
+
+impl<T> Reply<T> {
+    pub(super) fn now(answer: T) -> Self {
+        Self(Answer::Now(answer))
+    }
+
+    /// A promise to be kept elsewhere, and the response that waits for it.
+    pub(super) fn later() -> (Promise<T>, Self) {
+        let promise = Promise(Rc::new(Cell::new(None)));
+        (Promise(Rc::clone(&promise.0)), Self(Answer::Later(promise)))
+    }
+}
+
+impl<T> fmt::Debug for Reply<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reply(..)")
+    }
+}
+
+impl<M: Message> MessageResponse<DynamicSupervisor, M> for Reply<M::Result> {
+    fn handle(self, _: &mut Context<DynamicSupervisor>, sender: Option<OneshotSender<M::Result>>) {
+        match (self.0, sender) {
+            (Answer::Now(answer), Some(sender)) => send(sender, answer),
+            (Answer::Now(answer), None) => {
+                let _ = unwind::dispose(answer);
+            }
+            (Answer::Later(promise), sender) => promise.0.set(sender),
+        }
+    }
+}
+
+/// An answer owed. Dropped unkept, the asker finds the mailbox closed: the supervisor is gone.
+pub(super) struct Promise<T>(Rc<Cell<Option<OneshotSender<T>>>>);
+
+impl<T> Promise<T> {
+    pub(super) fn keep(self, answer: T) {
+        match self.0.take() {
+            Some(sender) => send(sender, answer),
+            // Nobody asked for the answer: the message came by `do_send`.
+            None => {
+                let _ = unwind::dispose(answer);
+            }
+        }
+    }
+}
+
+impl<T> From<OneshotSender<T>> for Promise<T> {
+    fn from(sender: OneshotSender<T>) -> Self {
+        Self(Rc::new(Cell::new(Some(sender))))
+    }
+}
+
+/// An asker may be gone; the answer is then dropped here, and what it holds is user code.
+fn send<T>(sender: OneshotSender<T>, answer: T) {
+    let _ = unwind::guard(move || drop(sender.send(answer)));
+}

@@ -1,0 +1,94 @@
+//! Text from outside, made safe to print: cut to 1 KiB, control characters escaped.
+//!
+//! Panic messages, error texts and ids may hold whatever a client typed. Everything that reaches a log or a
+//! [`PanicReport`](crate::PanicReport) passes through here, so that no newline and no terminal escape does.
+
+use std::fmt::{self, Display, Write};
+
+/// The longest text kept, in bytes of UTF-8, the mark of a cut included.
+pub(crate) const LIMIT_BYTES: usize = 1024;
+
+const CUT_MARK: &str = "…";
+
+/// What `value` displays, cut and escaped. Stops asking `value` for more once the limit is reached.
+pub(crate) fn clip(value: impl Display) -> String {
+    clip_to(LIMIT_BYTES, value)
+}
+
+/// The same with a limit of its own.
+pub(crate) fn clip_to(limit_bytes: usize, value: impl Display) -> String {
+    let mut clip = Clip { room: limit_bytes.saturating_sub(CUT_MARK.len()), kept: String::new(), full: false };
+    // An error means either "full", which is noted, or that `value` itself refused to be displayed.
+    let _ = write!(clip, "{value}");
+    if clip.full {
+        clip.kept.push_str(CUT_MARK);
+    }
+    clip.kept
+}
+
+struct Clip {
+    room: usize,
+    kept: String,
+    full: bool,
+}
+
+impl Write for Clip {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for letter in text.chars() {
+            let before = self.kept.len();
+            if is_harmless(letter) {
+                self.kept.push(letter);
+            } else {
+                self.kept.extend(letter.escape_default());
+            }
+            if self.kept.len() > self.room {
+                self.kept.truncate(before);
+                self.full = true;
+                return Err(fmt::Error);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Neither a control character nor one that reorders or breaks the line it stands in.
+fn is_harmless(letter: char) -> bool {
+    !letter.is_control()
+        && !matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_text_passes_unchanged() {
+        assert_eq!(clip("grüße, 世界"), "grüße, 世界");
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        assert_eq!(clip("a\nb\u{1b}[31mc\u{202e}"), "a\\nb\\u{1b}[31mc\\u{202e}");
+    }
+
+    #[test]
+    fn long_text_is_cut_at_a_character_and_marked() {
+        let cut = clip("ü".repeat(4 * LIMIT_BYTES));
+        assert!(cut.len() <= LIMIT_BYTES, "{} bytes", cut.len());
+        assert!(cut.ends_with(CUT_MARK));
+        assert!(clip("x".repeat(LIMIT_BYTES - CUT_MARK.len())).ends_with('x'));
+    }
+
+    #[test]
+    fn an_endless_display_is_not_read_to_its_end() {
+        struct Endless;
+        impl Display for Endless {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                loop {
+                    f.write_str("more ")?;
+                }
+            }
+        }
+        assert!(clip(Endless).len() <= LIMIT_BYTES);
+    }
+}

@@ -1,0 +1,100 @@
+//! The only `catch_unwind`. Whatever calls user code calls it through here.
+//!
+//! A caught panic is told as a [`PanicReport`]; its payload, which may itself panic when dropped, is dropped under
+//! a guard of its own. What happens while a panic unwinds cannot be guarded: a destructor that panics *then* aborts
+//! the process, which is why the runner catches first and drops later.
+
+use std::{
+    any::Any,
+    fmt::Display,
+    mem,
+    panic::{catch_unwind, AssertUnwindSafe},
+};
+
+use crate::{exit::PanicReport, text};
+
+/// Runs `user_code` and tells what it panicked with.
+///
+/// `AssertUnwindSafe` because state that a panic left half-changed is never used again: an incarnation that panicked
+/// is ended, a factory that panicked is called anew or dropped.
+pub(crate) fn guard<T>(user_code: impl FnOnce() -> T) -> Result<T, PanicReport> {
+    catch_unwind(AssertUnwindSafe(user_code)).map_err(report)
+}
+
+/// Drops `value`; a panic in a destructor ends here.
+pub(crate) fn dispose<T>(value: T) -> Result<(), PanicReport> {
+    if mem::needs_drop::<T>() {
+        guard(move || drop(value))
+    } else {
+        Ok(())
+    }
+}
+
+/// What `value` displays, cut and escaped; a fixed text if its `Display` panics.
+pub(crate) fn text_of(value: impl Display) -> String {
+    guard(|| text::clip(value)).unwrap_or_else(|_| String::from("(its text could not be made: Display panicked)"))
+}
+
+fn report(payload: Box<dyn Any + Send>) -> PanicReport {
+    let report = match (payload.downcast_ref::<&'static str>(), payload.downcast_ref::<String>()) {
+        (Some(message), _) => PanicReport::new(message),
+        (_, Some(message)) => PanicReport::new(message),
+        _ => PanicReport::new("(a payload that is not text)"),
+    };
+    if let Err(second) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
+        // A payload of a payload: leaking it is the only end that cannot panic again.
+        mem::forget(second);
+    }
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::panic_any;
+
+    use super::*;
+
+    fn message_of(panicking: impl FnOnce()) -> String {
+        guard(panicking).expect_err("it panics").message().to_owned()
+    }
+
+    #[test]
+    fn the_message_is_kept_whether_literal_or_formatted() {
+        assert_eq!(message_of(|| panic_any("literal")), "literal");
+        assert_eq!(message_of(|| panic_any(String::from("formatted"))), "formatted");
+        assert_eq!(message_of(|| panic_any(7)), "(a payload that is not text)");
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_dropped_is_contained() {
+        struct Spiteful;
+        impl Drop for Spiteful {
+            fn drop(&mut self) {
+                panic_any(Again);
+            }
+        }
+        struct Again;
+        impl Drop for Again {
+            fn drop(&mut self) {
+                panic_any("never dropped");
+            }
+        }
+        assert_eq!(message_of(|| panic_any(Spiteful)), "(a payload that is not text)");
+    }
+
+    #[test]
+    fn a_display_that_panics_gives_a_fixed_text() {
+        struct Mute;
+        impl Display for Mute {
+            fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                panic_any("no words")
+            }
+        }
+        assert!(text_of(Mute).contains("Display panicked"));
+    }
+
+    #[test]
+    fn disposing_of_a_quiet_value_is_ok() {
+        assert_eq!(dispose(String::from("x")), Ok(()));
+    }
+}

@@ -1,0 +1,7 @@
+//! What the crate promises, as one test binary; the modules read as the list of its features.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, dead_code, unused_imports)]
+
+mod support;
+
+mod smoke;
