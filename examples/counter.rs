@@ -34,6 +34,7 @@ struct Poison;
 impl Handler<Poison> for Counter {
     type Result = ();
 
+    #[allow(clippy::panic)] // what this example is about
     fn handle(&mut self, _: Poison, _: &mut Context<Self>) {
         panic!("a message no counter can swallow");
     }
@@ -59,7 +60,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("one is given poison, with two messages queued behind it");
     let poison = one.addr.send(Poison);
     let queued = [one.addr.send(Increment), one.addr.send(Increment)];
-    println!("  the poison is answered: {}", poison.await.unwrap_err());
+    if let Err(error) = poison.await {
+        println!("  the poison is answered: {error}");
+    }
     for request in queued {
         println!("  the queue is handled by the next incarnation, same address: {}", request.await?);
     }

@@ -46,15 +46,15 @@ pub(crate) enum Fact<'a> {
     /// The crate was built with `panic = "abort"`: nothing can be contained.
     PanicsAbort,
     /// A child runs for the first time.
-    Started(Offender<'a>),
+    Started { child: Offender<'a> },
     /// Report `child_terminated`: a child ended and that is worth a report.
     ChildTerminated { child: Offender<'a>, reason: &'a ExitReason },
     /// A child ended, and that is in order.
     Ended { child: Offender<'a>, reason: &'a ExitReason },
     /// A child runs again.
-    Restarted(Offender<'a>),
+    Restarted { child: Offender<'a> },
     /// A child declined to come back.
-    Declined(Offender<'a>),
+    Declined { child: Offender<'a> },
     /// Report `start_error`: a try of a restart failed.
     StartError { child: Offender<'a>, failure: &'a StartFailure },
     /// Report `shutdown`: the restart limit is exceeded, this child was the one too many.
@@ -155,7 +155,7 @@ fn log(supervisor: &str, fact: &Fact<'_>) {
             supervisor,
             "built with panic = \"abort\": a panic in a child ends the process, nothing can be restarted"
         ),
-        Fact::Started(child) => tell_child!(debug, supervisor, child, "child started"),
+        Fact::Started { child } => tell_child!(debug, supervisor, child, "child started"),
         Fact::ChildTerminated { child, reason } if reason.is_abnormal() => tell_child!(
             error,
             supervisor,
@@ -175,8 +175,8 @@ fn log(supervisor: &str, fact: &Fact<'_>) {
         Fact::Ended { child, reason } => {
             tell_child!(debug, supervisor, child, reason = unwind::text_of(reason), "child ended")
         }
-        Fact::Restarted(child) => tell_child!(debug, supervisor, child, "child restarted"),
-        Fact::Declined(child) => tell_child!(debug, supervisor, child, "child declined to restart"),
+        Fact::Restarted { child } => tell_child!(debug, supervisor, child, "child restarted"),
+        Fact::Declined { child } => tell_child!(debug, supervisor, child, "child declined to restart"),
         Fact::StartError { child, failure } => tell_child!(
             error,
             supervisor,

@@ -284,7 +284,7 @@ fn random_histories_agree_with_a_naive_list() {
                     refused += usize::from(started.is_none());
                     naive.children.extend(started.map(|id| (id, restart, child_type, Phase::Running)));
                 }
-                (2 | 3, Some((id, restart, _, phase))) if phase == Phase::Running => {
+                (2 | 3, Some((id, restart, _, Phase::Running))) => {
                     let reason = [ExitReason::Normal, crash()][random(2) as usize].clone();
                     let comes_back = match restart {
                         Restart::Permanent => true,

@@ -152,6 +152,8 @@ struct Life<A: ChildActor> {
     waker: Option<Waker>,
 }
 
+// Nearly all are alive nearly always: a box would cost an allocation per incarnation and save nothing.
+#[allow(clippy::large_enum_variant)]
 enum State<A: ChildActor> {
     /// The start goes on.
     Starting { future: StartFuture<A>, deadline: Deadline },

@@ -47,6 +47,8 @@ pub(super) enum Over {
 }
 
 /// What a first poll came to.
+// Matched at once, never stored.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum FirstPoll<A: ChildActor> {
     Alive(Incarnation<A>),
     /// It started and then ended, in one poll.

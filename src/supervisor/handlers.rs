@@ -41,6 +41,9 @@ struct Waiting {
     terminators: Vec<Promise<Result<(), TerminateChildError>>>,
 }
 
+/// What a `StartChild` is answered.
+type Outcome<S> = Result<Started<<S as ChildSpec>::Actor, <S as ChildSpec>::Info>, StartChildError>;
+
 type Starter = Box<dyn FnOnce(Result<(), StartChildError>)>;
 
 impl Seat {
@@ -92,7 +95,7 @@ impl Message for Report {
 // ---- starting
 
 impl<S: ChildSpec> Handler<StartChild<S>> for DynamicSupervisor {
-    type Result = Reply<Result<Started<S::Actor, S::Info>, StartChildError>>;
+    type Result = Reply<Outcome<S>>;
 
     fn handle(&mut self, StartChild(spec): StartChild<S>, ctx: &mut Context<Self>) -> Self::Result {
         match self.admit(&spec) {
@@ -123,14 +126,14 @@ impl DynamicSupervisor {
         rules: Rules,
         start_timeout: Option<Duration>,
         ctx: &mut Context<Self>,
-    ) -> Reply<Result<Started<S::Actor, S::Info>, StartChildError>> {
+    ) -> Reply<Outcome<S>> {
         let link = self.link(ctx);
         let birth =
             Birth { id, restart: rules.restart, start_timeout, inherited: link.inherited, reports: link.reports };
         match runner::launch(spec, birth) {
             Launched::Running { addr, runner, info } => {
                 self.insert(id, Entry::new(rules, Phase::Running, Seat::new(runner), now()));
-                self.tell_of(id, |child| Fact::Started(child));
+                self.tell_of(id, |child| Fact::Started { child });
                 Reply::now(Ok(Started::new(id, addr, info)))
             }
             Launched::Starting { addr, runner, info } => {
@@ -235,7 +238,7 @@ impl DynamicSupervisor {
         match entry.seat.runner.begin(incarnation) {
             Begun::Running => {
                 if self.children.started(id, incarnation, now()) {
-                    self.tell_of(id, |child| Fact::Restarted(child));
+                    self.tell_of(id, |child| Fact::Restarted { child });
                 }
             }
             Begun::Starting => {}
@@ -251,10 +254,10 @@ impl DynamicSupervisor {
         let starter = self.children.seat_mut(id).and_then(|seat| seat.waiting.take()).and_then(|w| w.starter);
         match starter {
             Some(answer) => {
-                self.tell_of(id, |child| Fact::Started(child));
+                self.tell_of(id, |child| Fact::Started { child });
                 answer(Ok(()));
             }
-            None => self.tell_of(id, |child| Fact::Restarted(child)),
+            None => self.tell_of(id, |child| Fact::Restarted { child }),
         }
     }
 
@@ -284,7 +287,7 @@ impl DynamicSupervisor {
             AfterTry::Forget(entry) => {
                 if entry.phase() == Phase::Restarting {
                     let child = Offender { id, incarnation, rules: &entry.rules };
-                    self.teller.tell(&Fact::Declined(child), now());
+                    self.teller.tell(&Fact::Declined { child }, now());
                 }
                 self.forget(entry, Err(failure.into()));
             }
