@@ -106,8 +106,13 @@ impl Teller {
         let _ = unwind::guard(|| log(supervisor, fact));
     }
 
-    /// Tells what was left out so far, before the supervisor falls silent.
-    pub(crate) fn close(&mut self) {
+    /// Has something been left out that no line has summed up yet?
+    pub(crate) fn owes_summary(&self) -> bool {
+        self.throttle.left_out > 0
+    }
+
+    /// Tells how many reports were left out so far, if any.
+    pub(crate) fn summarise(&mut self) {
         match self.throttle.take_left_out() {
             0 => {}
             left_out => self.sum_up(left_out),

@@ -1,4 +1,65 @@
-//! Elixir's `DynamicSupervisor` for Actix.
+//! Elixir's `DynamicSupervisor` for Actix 0.13: start children on demand, watch them, restart them by rule, give up by
+//! rule.
+//!
+//! Children stay ordinary Actix actors; nothing in their type changes. Their addresses and queues survive a crash: the
+//! [`Addr`](actix::Addr) stays valid over restarts and panics, and messages queued behind a crash are handled by the next
+//! incarnation.
+//!
+//! ```
+//! use actix::prelude::*;
+//! use actix_dynamic_supervisor::prelude::*;
+//!
+//! #[derive(Default)]
+//! struct Counter(usize);
+//!
+//! impl Actor for Counter {
+//!     type Context = Context<Self>;
+//! }
+//!
+//! impl Supervised for Counter {}
+//!
+//! #[derive(Message)]
+//! #[rtype(result = "usize")]
+//! struct Add(usize);
+//!
+//! impl Handler<Add> for Counter {
+//!     type Result = usize;
+//!
+//!     fn handle(&mut self, Add(n): Add, _: &mut Context<Self>) -> usize {
+//!         self.0 = self.0.checked_add(n).expect("room for more");
+//!         self.0
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> { actix::System::new().block_on(async {
+//! let supervisor = DynamicSupervisor::builder().start()?;
+//! let counter = supervisor.start_child(Child::new(Counter::default)).await?;
+//!
+//! assert_eq!(counter.addr.send(Add(1)).await?, 1);
+//! assert!(counter.addr.send(Add(usize::MAX)).await.is_err()); // panics: this request is lost ...
+//! assert_eq!(counter.addr.send(Add(1)).await?, 1); // ... the next finds a fresh counter at the same address
+//!
+//! supervisor.stop().await?;
+//! # Ok(()) }) }
+//! ```
+//!
+//! # Where to look
+//!
+//! | to | see |
+//! |---|---|
+//! | make a supervisor | [`DynamicSupervisor::builder`], [`SupervisorModule`], [`Builder::into_child`] |
+//! | describe a child | [`Child`], [`ChildSpec`], [`Restart`], [`Shutdown`] |
+//! | start, end, count, list | [`SupervisorAddr`], the methods of `Addr<DynamicSupervisor>`; each is a message too |
+//! | say why an actor stops | [`ExitContext::exit`], [`ExitReason`] |
+//! | see what happens | the `tracing` (or `log`) target `actix_dynamic_supervisor` |
+//! | know why it is so, and what differs from Elixir | `DESIGN.md` in the repository |
+//!
+//! # What it cannot do
+//!
+//! End what blocks its thread (callers elsewhere get `Unresponsive`), contain anything under `panic = "abort"`, or contain
+//! two destructors of one incarnation that both panic. A panic inside a `ResponseFuture` is not a crash of the child: Actix
+//! runs it as a task of its own.
+
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -48,3 +109,7 @@ pub mod prelude {
         WhichChildren,
     };
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

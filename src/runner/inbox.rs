@@ -12,7 +12,7 @@ use std::{
 
 use actix::{
     dev::{channel::AddressReceiver, AsyncContextParts, ContextParts, EnvelopeProxy},
-    ActorContext, ActorFuture, Addr, AsyncContext, Context,
+    Actor, ActorContext, ActorFuture, Addr, AsyncContext, Context,
 };
 use futures::{task::noop_waker_ref, Stream};
 
@@ -238,7 +238,7 @@ pub trait ExitContext {
     fn exit(&mut self, reason: ExitReason);
 }
 
-impl<A: ChildActor> ExitContext for Context<A> {
+impl<A: Actor<Context = Self>> ExitContext for Context<A> {
     fn exit(&mut self, reason: ExitReason) {
         let address = self.address();
         // The seat is cloned out first: what replacing a reason drops may be user code that comes back here.

@@ -186,6 +186,7 @@ impl Handler<Report> for DynamicSupervisor {
             What::Exited(ended) => self.exited(child, incarnation, ended, ctx),
             What::Residue(panic) => self.tell_residue(child, None, &panic),
         }
+        self.summarise_later(ctx);
     }
 }
 
@@ -201,6 +202,7 @@ impl Handler<Retry> for DynamicSupervisor {
             AfterRetry::Restart(next) => self.begin(child, next, ctx),
             AfterRetry::GiveUp(entry) => self.give_up(child, entry, ctx),
         }
+        self.summarise_later(ctx);
     }
 }
 

@@ -14,7 +14,7 @@ mod module;
 mod naming;
 mod reply;
 
-use std::{collections::HashMap, mem, sync::Arc};
+use std::{collections::HashMap, mem, sync::Arc, time::Duration};
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Running, Supervised, WeakAddr};
 use tokio::time::Instant;
@@ -43,6 +43,9 @@ use crate::{
     unwind,
 };
 
+/// How long a count of left-out reports may wait for a report that mentions it.
+const SUMMARY_DELAY: Duration = Duration::from_secs(2);
+
 /// The actor that starts children on demand, watches them, and restarts them by rule.
 ///
 /// Made by [`DynamicSupervisor::builder`]; used through its address, with messages or with the methods of
@@ -65,6 +68,8 @@ pub struct DynamicSupervisor {
     link: Option<Link>,
     extras: Extras,
     lease: Option<Arc<Lease>>,
+    /// A summary of the reports left out is due in a while.
+    summary_is_due: bool,
 }
 
 /// What ties children to their supervisor: weak, or they would keep it alive.
@@ -91,6 +96,7 @@ impl DynamicSupervisor {
             link: None,
             extras: flags.extras.clone(),
             lease,
+            summary_is_due: false,
         }
     }
 
@@ -108,6 +114,17 @@ impl DynamicSupervisor {
 
     fn is_open(&self) -> bool {
         self.closing.is_none()
+    }
+
+    /// A storm that ends must not leave its last reports untold: one timer, however many there were.
+    fn summarise_later(&mut self, ctx: &mut Context<Self>) {
+        if self.teller.owes_summary() && !self.summary_is_due {
+            self.summary_is_due = true;
+            ctx.run_later(SUMMARY_DELAY, |supervisor, _| {
+                supervisor.summary_is_due = false;
+                supervisor.teller.summarise();
+            });
+        }
     }
 
     fn tell(&mut self, fact: &Fact<'_>) {
@@ -165,7 +182,7 @@ impl Drop for DynamicSupervisor {
         let report = self.drop_children();
         self.lease = None;
         self.tell(&Fact::SupervisorEnded { reason: &reason });
-        self.teller.close();
+        self.teller.summarise();
         if let Some(closing) = self.closing.take() {
             closing.answer(&report);
         }
