@@ -334,7 +334,8 @@ impl<A: ChildActor> Runner<A> {
 
     fn report(&self, what: What, incarnation: id::Incarnation) {
         if let Some(birth) = &self.birth {
-            birth.reports.report(Report { child: birth.id, incarnation, what });
+            // Where nobody takes the report it is dropped, and what it holds is user code.
+            let _ = unwind::guard(|| birth.reports.report(Report { child: birth.id, incarnation, what }));
         }
     }
 

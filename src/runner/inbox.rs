@@ -29,8 +29,9 @@ pub(super) struct Inbox<A: ChildActor> {
     /// A message is being handled right now: a panic then comes out of a handler, not out of a stop hook.
     handling: Cell<bool>,
     exit: RefCell<Option<ExitReason>>,
-    /// Ends when nobody holds an address any more, as a plain actor does. Only for supervisors without a parent.
-    ends_unreferenced: bool,
+    /// Ends when nobody holds an address any more, as a plain actor does. Only for supervisors without a parent. Asked
+    /// once: one that takes its time (`Running::Continue`) would else be asked again within the same poll, for ever.
+    ends_unreferenced: Cell<bool>,
 }
 
 /// What the pump does when it is polled.
@@ -51,7 +52,7 @@ impl<A: ChildActor> Inbox<A> {
             door: Cell::new(Door::Untried),
             handling: Cell::new(false),
             exit: RefCell::new(None),
-            ends_unreferenced,
+            ends_unreferenced: Cell::new(ends_unreferenced),
         }
     }
 
@@ -118,7 +119,7 @@ impl<A: ChildActor> Inbox<A> {
             Some(receiver) => match Pin::new(&mut *receiver).poll_next(cx) {
                 Poll::Ready(Some(message)) => Next::Message(message),
                 // An address may be made from a weak one later; it finds a supervisor that is on its way out.
-                _ if self.ends_unreferenced && !receiver.connected() => Next::Unreferenced,
+                _ if !receiver.connected() && self.ends_unreferenced.take() => Next::Unreferenced,
                 _ => Next::Nothing,
             },
             None => Next::Nothing,

@@ -7,7 +7,14 @@ use std::mem;
 
 use actix::{AsyncContext, Context};
 
-use super::{handlers::Told, leave, messages::Stop, now, reply::Promise, DynamicSupervisor};
+use super::{
+    handlers::Told,
+    leave,
+    messages::Stop,
+    now,
+    reply::{owe, Promise},
+    DynamicSupervisor,
+};
 use crate::{
     children::Phase as ChildPhase,
     event::{Fact, Offender},
@@ -53,7 +60,7 @@ impl DynamicSupervisor {
         let Stop { reason, deadline } = stop;
         let was_open = self.is_open();
         let closing = self.begin_closing(Some(reason));
-        closing.askers.push(asker);
+        owe(&mut closing.askers, asker);
         if was_open {
             self.tell_all_to_end(ctx);
         }

@@ -11,7 +11,7 @@ use super::{
         Watched, WhichChildren,
     },
     now,
-    reply::{Promise, Reply},
+    reply::{owe, Promise, Reply},
     DynamicSupervisor,
 };
 use crate::{
@@ -272,6 +272,9 @@ impl DynamicSupervisor {
     ) {
         if self.is_open() {
             self.not_started(id, incarnation, failure, ctx);
+        } else {
+            // Its entry went when the shutdown began.
+            let _ = unwind::dispose(failure);
         }
     }
 
@@ -377,7 +380,7 @@ impl DynamicSupervisor {
 
     fn await_end(&mut self, id: ChildId, promise: Promise<Result<(), TerminateChildError>>) {
         if let Some(seat) = self.children.seat_mut(id) {
-            seat.waiting().terminators.push(promise);
+            owe(&mut seat.waiting().terminators, promise);
         }
     }
 
@@ -411,7 +414,7 @@ impl DynamicSupervisor {
     fn drop_starter(&mut self, id: ChildId) {
         let starter = self.children.seat_mut(id).and_then(|seat| seat.waiting.as_mut()?.starter.take());
         if let Some(answer) = starter {
-            answer(Err(StartChildError::Terminated));
+            answer(Err(self.cut_off()));
         }
     }
 
@@ -435,7 +438,7 @@ impl DynamicSupervisor {
             }
             self.note_end(id, incarnation, &entry.rules, ended, is_expected);
         }
-        self.forget(entry, Err(StartChildError::Terminated));
+        self.forget(entry, Err(self.cut_off()));
         let _ = unwind::dispose(end);
         self.finish_if_done(ctx);
     }
@@ -514,7 +517,7 @@ impl Handler<AwaitExit> for DynamicSupervisor {
 
     fn handle(&mut self, _: AwaitExit, _: &mut Context<Self>) -> Self::Result {
         let (promise, reply) = Reply::later();
-        self.exits.push(promise);
+        owe(&mut self.exits, promise);
         reply
     }
 }

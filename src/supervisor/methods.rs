@@ -120,7 +120,8 @@ pub trait SupervisorAddr: sealed::Sealed {
 
     /// Answers how the supervisor ended, when it has: the limit reached, stopped, its parent gone.
     ///
-    /// [`ExitReason::Unknown`] if it had ended before it was asked.
+    /// [`ExitReason::Unknown`] if it had ended before it was asked. A nested supervisor that its parent restarts has
+    /// ended all the same.
     fn exited(&self) -> impl Future<Output = ExitReason> + Send + use<Self>;
 
     /// Calls the module's `init` again and takes over the flags it answers.

@@ -33,6 +33,7 @@ pub use self::{
 use self::{closing::Closing, handlers::Seat, module::FlagSource, reply::Promise};
 use crate::{
     children::Children,
+    error::StartChildError,
     event::{Fact, Teller},
     exit::ExitReason,
     id::{ChildId, SupervisorId},
@@ -112,6 +113,15 @@ impl DynamicSupervisor {
             .clone()
     }
 
+    /// What a starter hears whose child is ended while it starts.
+    fn cut_off(&self) -> StartChildError {
+        if self.is_open() {
+            StartChildError::Terminated
+        } else {
+            StartChildError::ShuttingDown
+        }
+    }
+
     fn is_open(&self) -> bool {
         self.closing.is_none()
     }
@@ -145,7 +155,7 @@ impl Reports for Mailbox {
         match self.0.upgrade() {
             Some(supervisor) => supervisor.do_send(report),
             // The supervisor is gone and has dropped its handles; nobody waits for this.
-            None => drop(unwind::dispose(report)),
+            None => drop(report),
         }
     }
 }

@@ -54,6 +54,13 @@ impl<M: Message> MessageResponse<DynamicSupervisor, M> for Reply<M::Result> {
 pub(super) struct Promise<T>(Rc<Cell<Option<OneshotSender<T>>>>);
 
 impl<T> Promise<T> {
+    fn is_awaited(&self) -> bool {
+        let sender = self.0.take();
+        let is_awaited = sender.as_ref().is_some_and(|sender| !sender.is_closed());
+        self.0.set(sender);
+        is_awaited
+    }
+
     pub(super) fn keep(self, answer: T) {
         match self.0.take() {
             Some(sender) => send(sender, answer),
@@ -63,6 +70,15 @@ impl<T> Promise<T> {
             }
         }
     }
+}
+
+/// Adds a promise, after removing those that nobody waits for any more once they could make up half of the list: an asker
+/// that gives up and asks again costs no memory.
+pub(super) fn owe<T>(promises: &mut Vec<Promise<T>>, promise: Promise<T>) {
+    if promises.len() == promises.capacity() {
+        promises.retain(Promise::is_awaited);
+    }
+    promises.push(promise);
 }
 
 impl<T> From<OneshotSender<T>> for Promise<T> {
