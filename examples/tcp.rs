@@ -86,9 +86,8 @@ async fn accept_clients(listener: &TcpListener, sessions: &Addr<DynamicSuperviso
             }
         };
         match sessions.start_child(Child::once(move || Session::new(client))).await {
-            Ok(_) => count(&COUNTS.sessions),
-            Err(StartChildError::MaxChildren { .. }) => count(&COUNTS.refused),
-            Err(StartChildError::Panicked(_) | StartChildError::Exited(_)) => {}
+            // Either way the client has been told, and counted, already.
+            Ok(_) | Err(StartChildError::MaxChildren { .. }) => {}
             Err(gone) => return gone,
         }
     }
@@ -102,6 +101,7 @@ struct Client(Option<TcpStream>);
 impl Drop for Client {
     fn drop(&mut self) {
         if let Some(stream) = &self.0 {
+            count(&COUNTS.refused);
             let _ = stream.try_write(b"busy\n");
         }
     }
@@ -141,6 +141,7 @@ impl Actor for Session {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
+        count(&COUNTS.sessions);
         if let Some((input, output)) = self.client.0.take().map(TcpStream::into_split) {
             self.output = Some(output);
             // When the client has gone the stream ends, and with it the session.
@@ -152,7 +153,7 @@ impl Actor for Session {
     fn stopping(&mut self, _: &mut Context<Self>) -> Running {
         if let Some(output) = &self.output {
             // A client that does not take it at once has its buffers full, and is not waited for.
-            if matches!(output.try_write(b"bye\n"), Ok(_)) {
+            if output.try_write(b"bye\n").is_ok() {
                 count(&COUNTS.farewells);
             }
         }

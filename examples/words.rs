@@ -288,11 +288,8 @@ impl Tally {
         for (file, counts) in self.counted.iter().take(10) {
             row(*counts, &printable(file))?;
         }
-        if self.counted.len() > 10 {
-            row(total, &format!("total of {} files, the largest ten above", self.counted.len()))?;
-        } else {
-            row(total, &format!("total of {} files", self.counted.len()))?;
-        }
+        let above = if self.counted.len() > 10 { ", the ten largest above" } else { "" };
+        row(total, &format!("total, files: {}{above}", self.counted.len()))?;
         for GivenUp { file, reason, tries } in &self.given_up {
             let tried = if *tries == 0 { String::new() } else { format!(" (tried {tries} times)") };
             writeln!(text, "given up: {}: {}{tried}", printable(file), printable(reason))?;

@@ -5,7 +5,10 @@ use std::{any::Any, fmt, sync::Arc};
 use actix::{Actor, Addr};
 use thiserror::Error;
 
-use crate::exit::{BoxError, ExitReason, PanicReport};
+use crate::{
+    exit::{BoxError, ExitReason},
+    unwind::PanicReport,
+};
 
 /// Why a child was not started. In every case there is no child, no place is taken, and nothing counts as a restart.
 #[derive(Debug, Error)]
@@ -105,7 +108,7 @@ pub enum TerminateChildError {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StopError {
-    /// It was gone before it was asked.
+    /// There is none any more: it was gone before it was asked.
     #[error("the supervisor is gone")]
     SupervisorGone,
     /// Its thread is blocked, so it cannot end now. The request holds and takes effect when it can.

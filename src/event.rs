@@ -15,11 +15,11 @@ use std::{
 use tracing::{debug, error, warn};
 
 use crate::{
-    exit::{ExitReason, PanicReport},
+    exit::ExitReason,
     id::{ChildId, Incarnation},
     runner::StartFailure,
     spec::Rules,
-    unwind,
+    unwind::{self, PanicReport},
 };
 
 /// The target of every line.

@@ -2,7 +2,10 @@
 
 use std::{error::Error, fmt, sync::Arc};
 
-use crate::text;
+use crate::{
+    text,
+    unwind::{self, PanicReport},
+};
 
 /// Any error a start may answer with.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -35,7 +38,7 @@ pub enum ExitReason {
     /// User code panicked: a handler, a hook, a timer, a future of the actor's.
     Panicked(PanicReport),
     /// It gave up with this error: `ctx.exit(ExitReason::failed(error))`.
-    Failed(Arc<dyn Error + Send + Sync>),
+    Failed(Failure),
     /// The arbiter it lived on went away under it.
     ArbiterGone,
     /// It had ended before anybody asked, so the reason is not known any more.
@@ -50,7 +53,7 @@ impl ExitReason {
 
     /// An end with an error: `Failed`.
     pub fn failed(error: impl Into<BoxError>) -> Self {
-        Self::Failed(Arc::from(error.into()))
+        Self::Failed(Failure::from(error.into()))
     }
 
     /// Did something go wrong? `false` for `Normal`, `Shutdown` and `ShutdownWith`, `true` for all else.
@@ -77,33 +80,63 @@ impl fmt::Display for ExitReason {
     }
 }
 
-/// What a caught panic said, cut to 1 KiB and with control characters escaped.
+/// The error of an [`ExitReason::Failed`]: a shared `dyn Error` that can be downcast.
 ///
-/// Only the message is kept: where it happened is known to the panic hook alone, and this crate installs none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PanicReport {
-    message: Arc<str>,
-}
+/// A destructor of the error that panics is contained, wherever the last clone is dropped.
+#[derive(Clone)]
+pub struct Failure(Arc<Contained>);
 
-impl PanicReport {
-    pub(crate) fn new(message: impl fmt::Display) -> Self {
-        Self { message: text::clip(message).into() }
-    }
+struct Contained(Option<BoxError>);
 
-    /// The panic's message; a fixed text if its payload was neither a `&str` nor a `String`.
+impl Failure {
+    /// The error itself.
     #[must_use]
-    pub fn message(&self) -> &str {
-        &self.message
+    pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        // It is taken out by the destructor only.
+        self.0 .0.as_deref().unwrap_or(&Dropped)
+    }
+
+    /// The error as an `E`, if it is one.
+    #[must_use]
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        self.error().downcast_ref()
     }
 }
 
-impl fmt::Display for PanicReport {
+impl<E: Into<BoxError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(Arc::new(Contained(Some(error.into()))))
+    }
+}
+
+impl Drop for Contained {
+    fn drop(&mut self) {
+        let _ = unwind::dispose(self.0.take());
+    }
+}
+
+impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        fmt::Display::fmt(self.error(), f)
     }
 }
 
-impl Error for PanicReport {}
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.error(), f)
+    }
+}
+
+#[derive(Debug)]
+struct Dropped;
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("dropped")
+    }
+}
+
+impl Error for Dropped {}
 
 #[cfg(test)]
 mod tests {
@@ -121,6 +154,28 @@ mod tests {
         ];
         assert!(quiet.iter().all(|reason| !reason.is_abnormal()));
         assert!(abnormal.iter().all(ExitReason::is_abnormal));
+    }
+
+    #[test]
+    fn an_error_can_be_had_back_and_its_panicking_destructor_is_contained() {
+        #[derive(Debug)]
+        struct Spite;
+        impl fmt::Display for Spite {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("spite")
+            }
+        }
+        impl Error for Spite {}
+        impl Drop for Spite {
+            fn drop(&mut self) {
+                std::panic::panic_any("dropped");
+            }
+        }
+        let reason = ExitReason::failed(Spite);
+        let ExitReason::Failed(failure) = &reason else { unreachable!() };
+        assert!(failure.downcast_ref::<Spite>().is_some());
+        drop(reason.clone());
+        drop(reason);
     }
 
     #[test]

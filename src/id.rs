@@ -70,7 +70,8 @@ impl Incarnation {
     pub(crate) const FIRST: Self = Self(1);
 
     pub(crate) fn next(self) -> Self {
-        Self(self.0.wrapping_add(1))
+        // Never again the first: after four billion restarts it goes on with the second.
+        Self(self.0.checked_add(1).unwrap_or(2))
     }
 
     pub(crate) fn number(self) -> usize {

@@ -82,7 +82,7 @@ mod unwind;
 pub use crate::{
     children::{ChildCounts, ChildState},
     error::{AlreadyStarted, ReinitError, StartChildError, StopError, SupervisorGone, TerminateChildError},
-    exit::{BoxError, ExitReason, PanicReport},
+    exit::{BoxError, ExitReason, Failure},
     id::ChildId,
     policy::{ChildType, Restart, Shutdown},
     runner::ExitContext,
@@ -92,21 +92,22 @@ pub use crate::{
         Strategy,
     },
     supervisor::{
-        AwaitExit, Builder, ChildHandle, CountChildren, DynamicSupervisor, Init, KillChild, Linked, Module, Reinit,
-        StartChild, StartError, Started, Stop, SupervisorAddr, SupervisorModule, SupervisorRegistry, TerminateChild,
-        WhichChildren,
+        Answer, AwaitExit, Builder, ChildHandle, CountChildren, DynamicSupervisor, Init, KillChild, Linked, Module,
+        Reinit, StartChild, StartError, Started, Stop, SupervisorAddr, SupervisorModule, SupervisorRegistry,
+        TerminateChild, WhichChildren,
     },
+    unwind::PanicReport,
 };
 
 /// What most users need, to be imported beside `actix::prelude::*`.
 pub mod prelude {
     #[doc(no_inline)]
     pub use crate::{
-        BoxError, Child, ChildActor, ChildCounts, ChildHandle, ChildId, ChildInfo, ChildSpec, ChildState, ChildType,
-        CountChildren, DynamicSupervisor, ExitContext, ExitReason, Flags, Init, KillChild, Linked, MissingExtra,
-        Restart, Shutdown, ShutdownReport, Start, StartChild, StartChildError, StartContext, StartError, Started,
-        Starting, Stop, SupervisorAddr, SupervisorGone, SupervisorModule, TerminateChild, TerminateChildError,
-        WhichChildren,
+        unwind::PanicReport, BoxError, Child, ChildActor, ChildCounts, ChildHandle, ChildId, ChildInfo, ChildSpec,
+        ChildState, ChildType, CountChildren, DynamicSupervisor, ExitContext, ExitReason, Flags, Init, KillChild,
+        Linked, MissingExtra, Restart, Shutdown, ShutdownReport, Start, StartChild, StartChildError, StartContext,
+        StartError, Started, Starting, Stop, SupervisorAddr, SupervisorGone, SupervisorModule, TerminateChild,
+        TerminateChildError, WhichChildren,
     };
 }
 

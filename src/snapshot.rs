@@ -70,6 +70,8 @@ pub struct ShutdownReport {
     pub stopped: usize,
     /// Those ended by force: `BrutalKill`, or a deadline passed.
     pub killed: Vec<ChildId>,
+    /// Those that panicked or gave an error on their way out.
+    pub failed: Vec<ChildId>,
     /// Those that kept their thread blocked for longer than their deadline and a second. They have ended, but late.
     pub unresponsive: Vec<ChildId>,
 }
@@ -78,12 +80,14 @@ impl ShutdownReport {
     /// Did every child end when it was asked?
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.killed.is_empty() && self.unresponsive.is_empty()
+        self.killed.is_empty() && self.failed.is_empty() && self.unresponsive.is_empty()
     }
 }
 
 impl fmt::Display for ShutdownReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "stopped: {}, killed: {}, unresponsive: {}", self.stopped, self.killed.len(), self.unresponsive.len())
+        let Self { stopped, killed, failed, unresponsive } = self;
+        let (killed, failed, unresponsive) = (killed.len(), failed.len(), unresponsive.len());
+        write!(f, "stopped: {stopped}, killed: {killed}, failed: {failed}, unresponsive: {unresponsive}")
     }
 }

@@ -54,7 +54,7 @@ impl Write for Clip {
 /// Neither a control character nor one that reorders or breaks the line it stands in.
 fn is_harmless(letter: char) -> bool {
     !letter.is_control()
-        && !matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        && !matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -6,12 +6,42 @@
 
 use std::{
     any::Any,
-    fmt::Display,
+    error::Error,
+    fmt::{self, Display},
     mem,
     panic::{catch_unwind, AssertUnwindSafe},
+    sync::Arc,
 };
 
-use crate::{exit::PanicReport, text};
+use crate::text;
+
+/// What a caught panic said, cut to 1 KiB and with control characters escaped.
+///
+/// Only the message is kept: where it happened is known to the panic hook alone, and this crate installs none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PanicReport {
+    message: Arc<str>,
+}
+
+impl PanicReport {
+    pub(crate) fn new(message: impl fmt::Display) -> Self {
+        Self { message: text::clip(message).into() }
+    }
+
+    /// The panic's message; a fixed text if its payload was neither a `&str` nor a `String`.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for PanicReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for PanicReport {}
 
 /// Runs `user_code` and tells what it panicked with.
 ///

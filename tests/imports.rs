@@ -12,12 +12,13 @@ use std::{
 const ALLOWED: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("id", &[]),
-    ("exit", &["text"]),
-    ("unwind", &["exit", "text"]),
-    ("error", &["exit", "id"]),
-    ("policy", &["exit", "id"]),
+    ("unwind", &["text"]),
+    ("exit", &["text", "unwind"]),
+    ("error", &["exit", "id", "unwind"]),
+    // For its tests only: the reasons they are made of.
+    ("policy", &["exit", "id", "unwind"]),
     ("spec", &["policy", "exit", "id", "text", "unwind"]),
-    ("children", &["spec", "policy", "exit", "id"]),
+    ("children", &["spec", "policy", "exit", "id", "unwind"]),
     ("runner", &["spec", "policy", "exit", "id", "unwind"]),
     ("registry", &["unwind"]),
     ("snapshot", &["children", "spec", "policy", "exit", "id"]),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::{exit::PanicReport, policy::Restart, Shutdown};
+use crate::{policy::Restart, unwind::PanicReport, Shutdown};
 
 /// A table and a clock that stands where it is put.
 struct Table {

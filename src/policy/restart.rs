@@ -57,7 +57,7 @@ impl fmt::Display for Restart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit::PanicReport;
+    use crate::unwind::PanicReport;
 
     #[test]
     fn every_restart_type_meets_every_reason() {

@@ -25,11 +25,11 @@ use super::{
     protocol::{Begun, Ended, NotAlive, Report, Reports, Run, RunnerHandle, StartFailure, Stopped, What},
 };
 use crate::{
-    exit::{ExitReason, PanicReport},
+    exit::ExitReason,
     id::{self, ChildId},
     policy::{Restart, Shutdown},
     spec::{ChildActor, ChildSpec, Inherited, Start, StartContext, StartResult, Starting, When},
-    unwind,
+    unwind::{self, PanicReport},
 };
 
 /// Actix's own default; it says when a sender has to wait, not how much is kept.
@@ -231,7 +231,9 @@ impl<A: ChildActor> Runner<A> {
             let restarting = unwind::guard(|| actor.restarting(&mut ctx));
             drop(seated);
             if let Err(report) = restarting {
-                self.note(unwind::dispose((actor, ctx)), life.incarnation);
+                // One by one: two panicking destructors in one drop abort.
+                self.note(unwind::dispose(actor), life.incarnation);
+                self.note(unwind::dispose(ctx), life.incarnation);
                 return Err(StartFailure::Panicked(report));
             }
         }
@@ -285,9 +287,15 @@ impl<A: ChildActor> Runner<A> {
                 State::Alive { incarnation, deadline } => {
                     // The deadline first: a child that keeps itself busy must not outrun it.
                     let ended = if has_passed(deadline, cx) {
-                        life.take_incarnation().map(Incarnation::kill)
+                        let overran =
+                            deadline.as_ref().is_some_and(|sleep| Instant::now() > sleep.deadline() + OVERRUN);
+                        life.take_incarnation().map(|late| Ended { overran, ..late.kill() })
                     } else {
-                        match incarnation.poll(cx) {
+                        let polled = incarnation.poll(cx);
+                        if let Some(residue) = self.inbox.take_residue() {
+                            self.report(What::Residue(residue), life.incarnation);
+                        }
+                        match polled {
                             Poll::Pending => return Poll::Pending,
                             Poll::Ready(over) => life.take_incarnation().map(|dead| dead.bury(over)),
                         }
@@ -311,6 +319,21 @@ impl<A: ChildActor> Runner<A> {
         }
     }
 
+    /// The runner itself has panicked.
+    fn break_down(&self, report: PanicReport) -> Poll<()> {
+        let life = &mut *self.life.borrow_mut();
+        if matches!(life.state, State::Over) {
+            return Poll::Ready(());
+        }
+        let ended = Ended::with(ExitReason::Panicked(report));
+        if let Some(broken) = life.take_incarnation() {
+            broken.kill();
+        }
+        self.exited(life, ended);
+        life.wake();
+        Poll::Pending
+    }
+
     fn drop_start(&self, life: &mut Life<A>) {
         let start = mem::replace(&mut life.state, State::Dead);
         self.note(unwind::dispose(start), life.incarnation);
@@ -326,7 +349,7 @@ impl<A: ChildActor> Runner<A> {
             }
             State::Dead | State::Over => None,
         };
-        self.note(unwind::dispose(life.spec.take()), life.incarnation);
+        self.inbox.note_residue(unwind::dispose(life.spec.take()));
         self.inbox.close();
         life.wake();
         told
@@ -426,11 +449,13 @@ impl<A: ChildActor> Run for Runner<A> {
         }
     }
 
-    fn end(&self) {
+    fn end(&self) -> Option<PanicReport> {
         // Never borrowed here: a handle is dropped in its supervisor's turn, never from within its own child's.
-        if let Ok(mut life) = self.life.try_borrow_mut() {
-            // Nobody is told: who held the handle has given the child up.
-            self.finish(&mut life, ExitReason::Shutdown);
+        let mut life = self.life.try_borrow_mut().ok()?;
+        // Nothing is reported: who held the handle has given the child up.
+        match self.finish(&mut life, ExitReason::Shutdown) {
+            Some(What::Exited(Ended { residue: Some(residue), .. })) => Some(residue),
+            _ => self.inbox.take_residue(),
         }
     }
 
@@ -479,7 +504,9 @@ impl<A: ChildActor> Future for Task<A> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
-        self.0.turn(cx)
+        // All user code below has a guard of its own. Should a panic get here all the same, the end of the incarnation
+        // must still be told, or its supervisor would take it for alive for ever.
+        unwind::guard(|| self.0.turn(cx)).unwrap_or_else(|report| self.0.break_down(report))
     }
 }
 

@@ -16,18 +16,27 @@ use actix::{
 };
 use futures::{task::noop_waker_ref, Stream};
 
-use crate::{exit::ExitReason, spec::ChildActor, unwind};
+use crate::{
+    exit::ExitReason,
+    spec::ChildActor,
+    unwind::{self, PanicReport},
+};
 
 /// How many messages an incarnation handles before others on its arbiter have their turn.
 pub(crate) const BUDGET: usize = 64;
+
+/// How many messages are dropped one by one when a mailbox closes.
+const DRAIN_LIMIT: usize = 1 << 16;
 
 /// What outlives incarnations: the queue, and what the present one has said about its end.
 pub(super) struct Inbox<A: ChildActor> {
     /// `None` once closed.
     receiver: RefCell<Option<AddressReceiver<A>>>,
     door: Cell<Door>,
-    /// A message is being handled right now: a panic then comes out of a handler, not out of a stop hook.
-    handling: Cell<bool>,
+    /// A panic in a destructor that nobody has told yet.
+    residue: RefCell<Option<PanicReport>>,
+    /// The pump was dropped by its context: somebody cancelled the handle under which messages are handled.
+    is_pump_lost: Cell<bool>,
     exit: RefCell<Option<ExitReason>>,
     /// Ends when nobody holds an address any more, as a plain actor does. Only for supervisors without a parent. Asked
     /// once: one that takes its time (`Running::Continue`) would else be asked again within the same poll, for ever.
@@ -50,7 +59,8 @@ impl<A: ChildActor> Inbox<A> {
         Self {
             receiver: RefCell::new(Some(receiver)),
             door: Cell::new(Door::Untried),
-            handling: Cell::new(false),
+            residue: RefCell::new(None),
+            is_pump_lost: Cell::new(false),
             exit: RefCell::new(None),
             ends_unreferenced: Cell::new(ends_unreferenced),
         }
@@ -59,14 +69,23 @@ impl<A: ChildActor> Inbox<A> {
     /// A fresh context whose address is this mailbox's and whose first item is the pump.
     pub(super) fn context(self: &Rc<Self>) -> Context<A> {
         self.door.set(Door::Untried);
-        self.handling.set(false);
-        let _ = unwind::dispose(self.exit.take());
+        self.clear_exit();
         let mut ctx = Context::new();
         if let Some(receiver) = &*self.receiver.borrow() {
             *ctx.parts() = ContextParts::new(receiver.sender_producer());
         }
-        ctx.spawn(Pump { inbox: Rc::clone(self) });
+        self.spawn_pump(&mut ctx);
         ctx
+    }
+
+    pub(super) fn spawn_pump(self: &Rc<Self>, ctx: &mut Context<A>) {
+        self.is_pump_lost.set(false);
+        ctx.spawn(Pump { inbox: Rc::clone(self) });
+    }
+
+    /// Must a pump be put back, for the child not to be deaf?
+    pub(super) fn is_pump_lost(&self) -> bool {
+        self.is_pump_lost.get()
     }
 
     pub(super) fn door(&self) -> Door {
@@ -77,14 +96,25 @@ impl<A: ChildActor> Inbox<A> {
         self.door.set(door);
     }
 
-    /// Was a message being handled when the last poll ended (by a panic, then)?
-    pub(super) fn is_handling(&self) -> bool {
-        self.handling.get()
-    }
-
     /// The end as it will be told. From here on `ctx.exit` does not change it.
     pub(super) fn set_exit(&self, reason: ExitReason) {
         self.exit.replace(Some(reason));
+    }
+
+    /// Forgets a reason given by `ctx.exit` that was not followed by an end.
+    pub(super) fn clear_exit(&self) {
+        self.exit.take();
+    }
+
+    /// Keeps a panic on the way out, to be told by the runner.
+    pub(super) fn note_residue(&self, disposed: Result<(), PanicReport>) {
+        if let Err(panic) = disposed {
+            self.residue.borrow_mut().get_or_insert(panic);
+        }
+    }
+
+    pub(super) fn take_residue(&self) -> Option<PanicReport> {
+        self.residue.take()
     }
 
     pub(super) fn exit(&self) -> Option<ExitReason> {
@@ -98,14 +128,18 @@ impl<A: ChildActor> Inbox<A> {
     /// Closes the mailbox for good. What is still queued is dropped, its senders get `Closed`.
     ///
     /// One by one and guarded: the channel's own `Drop` would stop at the first message with a panicking destructor
-    /// and leave the senders behind it waiting for ever.
-    pub(super) fn close(&self) {
+    /// and leave the senders behind it waiting for ever. But not for ever: the channel stays open meanwhile, and others
+    /// may send faster than this drops. What is left after [`DRAIN_LIMIT`] messages is left to the channel, which closes
+    /// first and drops then.
+    pub(super) fn close(self: &Rc<Self>) {
         let Some(mut receiver) = self.receiver.take() else { return };
+        let _seated = self.enter();
         let mut cx = task::Context::from_waker(noop_waker_ref());
-        while let Poll::Ready(Some(message)) = Pin::new(&mut receiver).poll_next(&mut cx) {
-            let _ = unwind::dispose(message);
+        for _ in 0..DRAIN_LIMIT {
+            let Poll::Ready(Some(message)) = Pin::new(&mut receiver).poll_next(&mut cx) else { break };
+            self.note_residue(unwind::dispose(message));
         }
-        let _ = unwind::dispose(receiver);
+        self.note_residue(unwind::dispose(receiver));
     }
 
     /// Makes this the incarnation that `ctx.exit` speaks for, until the guard is dropped.
@@ -154,6 +188,12 @@ impl<A: ChildActor> ActorFuture<A> for Pump<A> {
     }
 }
 
+impl<A: ChildActor> Drop for Pump<A> {
+    fn drop(&mut self) {
+        self.inbox.is_pump_lost.set(true);
+    }
+}
+
 impl<A: ChildActor> Pump<A> {
     fn handle_messages(&self, actor: &mut A, ctx: &mut Context<A>, cx: &mut task::Context<'_>) {
         for _ in 0..BUDGET {
@@ -163,9 +203,9 @@ impl<A: ChildActor> Pump<A> {
             }
             match self.inbox.next_message(cx) {
                 Next::Message(mut message) => {
-                    self.inbox.handling.set(true);
                     message.handle(actor, ctx);
-                    self.inbox.handling.set(false);
+                    // A request whose asker is gone is not handled; it is still whole, and dropped here.
+                    self.inbox.note_residue(unwind::dispose(message));
                 }
                 Next::Nothing => return,
                 Next::Unreferenced => return ctx.stop(),
@@ -189,7 +229,8 @@ trait Seat {
 impl<A: ChildActor> Seat for Inbox<A> {
     fn name_exit(&self, address: &dyn Any, reason: ExitReason) {
         // Another actor's context can be at hand here (inside `Actor::create`): its exit is not ours.
-        if address.downcast_ref::<Addr<A>>() == self.addr().as_ref() && self.door.get() != Door::Shut {
+        let is_own = self.addr().is_some_and(|own| address.downcast_ref::<Addr<A>>() == Some(&own));
+        if is_own && self.door.get() != Door::Shut {
             self.exit.replace(Some(reason));
         }
     }

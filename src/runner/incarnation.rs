@@ -8,7 +8,8 @@
 //! 3. `ctx.terminate()`, so that `ContextFut::drop` does not poll once more;
 //! 4. drop actor, futures and timers.
 //!
-//! It is never polled after that. Two destructors of one incarnation that both panic still abort: no code of ours
+//! It is never polled after that; in step 2 futures of the actor's may be, where `stopping` answers `Continue`, and that
+//! is guarded. Two destructors of one incarnation that both panic still abort: no code of ours
 //! runs between them.
 
 use std::{
@@ -19,7 +20,7 @@ use std::{
 
 use actix::{
     dev::{AsyncContextParts, ContextFut},
-    ActorContext, ActorState, Context,
+    ActorContext, ActorState, Context, SpawnHandle,
 };
 use futures::{task::noop_waker_ref, Future};
 
@@ -28,9 +29,9 @@ use super::{
     protocol::Ended,
 };
 use crate::{
-    exit::{ExitReason, PanicReport},
+    exit::ExitReason,
     spec::ChildActor,
-    unwind,
+    unwind::{self, PanicReport},
 };
 
 pub(super) struct Incarnation<A: ChildActor> {
@@ -89,6 +90,11 @@ impl<A: ChildActor> Incarnation<A> {
                 if self.inbox.door() == Door::Untried {
                     self.inbox.set_door(Door::Open);
                 }
+                if self.inbox.is_pump_lost() {
+                    // A handler cancelled `ctx.handle()`, which in plain Actix does nothing.
+                    self.inbox.spawn_pump(self.future.ctx());
+                    cx.waker().wake_by_ref();
+                }
                 Poll::Pending
             }
             Ok(Poll::Ready(())) => Poll::Ready(Over::Finished),
@@ -99,6 +105,7 @@ impl<A: ChildActor> Incarnation<A> {
     /// Asks it to stop, as if it had called `ctx.stop()`; the next poll runs `stopping`.
     pub(super) fn ask_to_stop(&mut self) {
         self.asked = true;
+        self.inbox.clear_exit();
         self.future.ctx().stop();
     }
 
@@ -113,15 +120,23 @@ impl<A: ChildActor> Incarnation<A> {
             Over::Panicked(report) => {
                 let hooks_are_due = match self.future.ctx().state() {
                     ActorState::Running | ActorState::Started => true,
-                    // Stopping, and the panic came out of a handler: the hooks were still to come. Otherwise it came
-                    // out of one of them.
-                    ActorState::Stopping => self.inbox.is_handling(),
+                    // It stopped itself and then panicked, in one go; or the panic came out of a stop hook.
+                    ActorState::Stopping => !self.is_in_a_hook(),
                     // After `ctx.terminate()` a poll would call `started` again.
                     ActorState::Stopped => false,
                 };
                 self.end(ExitReason::Panicked(report), hooks_are_due)
             }
         }
+    }
+
+    /// Did the panic of a stopping context come out of `stopping`?
+    ///
+    /// Not if it came out of an item (a message, a timer, a future): the context has a current handle exactly while it
+    /// polls one. And not if it came out of `started`: until that returns the pump is not among the context's own
+    /// items, and a context that has started and has none is not alive.
+    fn is_in_a_hook(&mut self) -> bool {
+        self.future.ctx().handle() == SpawnHandle::default() && self.future.alive()
     }
 
     /// Ends it without hooks.

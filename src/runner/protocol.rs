@@ -3,9 +3,10 @@
 use std::{any::Any, rc::Rc};
 
 use crate::{
-    exit::{BoxError, ExitReason, PanicReport},
+    exit::{BoxError, ExitReason},
     id::{ChildId, Incarnation},
     policy::Shutdown,
+    unwind::PanicReport,
 };
 
 /// Something a runner has to say. Past tense: it has happened.
@@ -119,6 +120,13 @@ impl RunnerHandle {
     }
 }
 
+impl RunnerHandle {
+    /// Ends the child for good, as dropping the handle does, and tells of a panic on its way out.
+    pub(crate) fn end(&self) -> Option<PanicReport> {
+        self.0.end()
+    }
+}
+
 impl Drop for RunnerHandle {
     fn drop(&mut self) {
         self.0.end();
@@ -131,7 +139,7 @@ pub(super) trait Run {
     fn stop(&self, shutdown: Shutdown) -> Stopped;
     fn kill(&self);
     /// Ends for good; never panics.
-    fn end(&self);
+    fn end(&self) -> Option<PanicReport>;
     fn weak_addr(&self) -> Box<dyn Any + Send + Sync>;
     fn addr_key(&self) -> usize;
 }

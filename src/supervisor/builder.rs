@@ -22,8 +22,8 @@ use crate::{
     unwind,
 };
 
-/// As Actix's default; it says when a sender waits, not how much is kept.
-const MAILBOX_CAPACITY: usize = 16;
+/// Without limit: Actix's own says when a sender has to wait, not how much is kept.
+const MAILBOX_CAPACITY: usize = 0;
 
 impl DynamicSupervisor {
     /// A supervisor with options given here; see [`Builder`].
@@ -122,8 +122,8 @@ impl Builder {
 impl<S: Into<Blueprint>> Builder<S> {
     /// A name within the current System, at most 255 bytes, found by [`DynamicSupervisor::whereis`].
     ///
-    /// It is free again before the supervisor's end is answered or told. A named supervisor lives until it is stopped,
-    /// even if nobody holds its address.
+    /// It is free again before the supervisor's end is answered or told; that of a nested one when its parent has let go
+    /// of it. A named supervisor lives until it is stopped, even if nobody holds its address.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Name::Local(name.into().into());
         self

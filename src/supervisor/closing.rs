@@ -3,9 +3,10 @@
 //! Every child is told to end first, then all are waited for; the total time is that of the slowest. Reports about ends
 //! that were not in order follow when all are down, in no particular order of the children.
 
-use std::mem;
+use std::{mem, time::Duration};
 
-use actix::{AsyncContext, Context};
+use actix::{AsyncContext, Context, SpawnHandle};
+use tokio::time::Instant;
 
 use super::{
     handlers::Told,
@@ -33,6 +34,8 @@ pub(super) struct Closing {
     /// Ends to be reported when all are down.
     odd: Vec<OddEnd>,
     askers: Vec<Promise<ShutdownReport>>,
+    /// When what still lives is killed, and the timer for that: one, however often it was asked.
+    deadline: Option<(Instant, SpawnHandle)>,
 }
 
 struct OddEnd {
@@ -43,6 +46,10 @@ struct OddEnd {
 }
 
 impl Closing {
+    pub(super) fn reason(&self) -> Option<ExitReason> {
+        self.reason.clone()
+    }
+
     pub(super) fn take_report(&mut self) -> ShutdownReport {
         mem::take(&mut self.report)
     }
@@ -65,8 +72,20 @@ impl DynamicSupervisor {
             self.tell_all_to_end(ctx);
         }
         if let (Some(deadline), false) = (deadline, self.children.is_empty()) {
-            ctx.run_later(deadline, |supervisor, _| supervisor.kill_the_rest());
+            self.set_deadline(deadline, ctx);
         }
+    }
+
+    /// The earliest deadline counts.
+    fn set_deadline(&mut self, within: Duration, ctx: &mut Context<Self>) {
+        let (Some(closing), Some(at)) = (&mut self.closing, Instant::now().checked_add(within)) else { return };
+        if let Some((earlier, timer)) = closing.deadline {
+            if earlier <= at {
+                return;
+            }
+            ctx.cancel_future(timer);
+        }
+        closing.deadline = Some((at, ctx.run_later(within, |supervisor, _| supervisor.kill_the_rest())));
     }
 
     /// Begins to shut down, unless that has begun.
@@ -79,7 +98,13 @@ impl DynamicSupervisor {
 
     fn begin_closing(&mut self, reason: Option<ExitReason>) -> &mut Closing {
         self.closing.get_or_insert_with(|| {
-            Box::new(Closing { reason, report: ShutdownReport::default(), odd: Vec::new(), askers: Vec::new() })
+            Box::new(Closing {
+                reason,
+                report: ShutdownReport::default(),
+                odd: Vec::new(),
+                askers: Vec::new(),
+                deadline: None,
+            })
         })
     }
 
@@ -116,6 +141,8 @@ impl DynamicSupervisor {
             closing.report.unresponsive.push(id);
         } else if matches!(ended.reason, ExitReason::Killed) {
             closing.report.killed.push(id);
+        } else if ended.reason.is_abnormal() {
+            closing.report.failed.push(id);
         } else {
             closing.report.stopped += 1;
         }

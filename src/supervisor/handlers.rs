@@ -1,30 +1,30 @@
 //! Messages and reports, each turned into a call on the table, and the answer acted on.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, mem, rc::Rc, time::Duration};
 
 use actix::{AsyncContext, Context, Handler, Message};
 use tokio::time::Instant;
 
 use super::{
     messages::{
-        AwaitExit, ChildHandle, CountChildren, Handle, KillChild, Reinit, StartChild, Started, Stop, TerminateChild,
-        Watched, WhichChildren,
+        AwaitExit, ChildHandle, CountChildren, Handle, KillChild, Parts, Reinit, StartChild, Started, Stop,
+        TerminateChild, Watched, WhichChildren,
     },
     now,
-    reply::{owe, Promise, Reply},
+    reply::{self, owe, Promise, Reply},
     DynamicSupervisor,
 };
 use crate::{
     children::{AfterExit, AfterRetry, AfterTry, ChildCounts, Entry, Full, Phase},
     error::{ReinitError, StartChildError, TerminateChildError},
     event::{Fact, Offender},
-    exit::{ExitReason, PanicReport},
+    exit::ExitReason,
     id::{ChildId, Incarnation},
     policy::{is_expected_end, Asked},
     runner::{self, Begun, Birth, Ended, Launched, NotAlive, Report, RunnerHandle, StartFailure, Stopped, What},
     snapshot::{ChildInfo, ErasedAddr, ShutdownReport},
     spec::{ChildSpec, Rules},
-    unwind,
+    unwind::{self, PanicReport},
 };
 
 /// What the supervisor keeps beside an entry of the table.
@@ -53,6 +53,11 @@ impl Seat {
 
     pub(super) fn kill(&self) {
         self.runner.kill();
+    }
+
+    /// Ends it for good, whatever it is doing, and tells of a panic on its way out.
+    pub(super) fn end(&self) -> Option<PanicReport> {
+        self.runner.end()
     }
 
     fn waiting(&mut self) -> &mut Waiting {
@@ -184,7 +189,7 @@ impl Handler<Report> for DynamicSupervisor {
             What::Started => self.started_later(child, incarnation),
             What::NotStarted(failure) => self.not_started_later(child, incarnation, failure, ctx),
             What::Exited(ended) => self.exited(child, incarnation, ended, ctx),
-            What::Residue(panic) => self.tell_residue(child, None, &panic),
+            What::Residue(panic) => self.teller.tell(&Fact::Residue { child: None, id: child, panic: &panic }, now()),
         }
         self.summarise_later(ctx);
     }
@@ -208,9 +213,10 @@ impl Handler<Retry> for DynamicSupervisor {
 
 impl DynamicSupervisor {
     fn exited(&mut self, id: ChildId, incarnation: Incarnation, ended: Ended, ctx: &mut Context<Self>) {
-        if let (Some(panic), Some(entry)) = (&ended.residue, self.children.get(id)) {
-            let child = Offender { id, incarnation, rules: &entry.rules };
-            self.teller.tell(&Fact::Residue { child: Some(child), id, panic }, now());
+        // Told even of a child that is out of the table: it was terminated between its end and this notice of it.
+        if let Some(panic) = &ended.residue {
+            let child = self.children.get(id).map(|entry| Offender { id, incarnation, rules: &entry.rules });
+            self.teller.tell(&Fact::Residue { child, id, panic }, now());
         }
         match self.children.exited(id, incarnation, &ended.reason, now()) {
             AfterExit::Stale => {}
@@ -220,7 +226,7 @@ impl DynamicSupervisor {
             }
             AfterExit::Forget(entry) => {
                 tell_ended(&mut self.teller, id, incarnation, &entry.rules, &ended.reason);
-                self.forget(entry, Ok(()));
+                self.forget(id, entry, Ok(()));
             }
             AfterExit::Stopped(entry) => {
                 let asked = entry.rules.shutdown.into();
@@ -257,7 +263,7 @@ impl DynamicSupervisor {
         match starter {
             Some(answer) => {
                 self.tell_of(id, |child| Fact::Started { child });
-                answer(Ok(()));
+                let _ = unwind::guard(|| answer(Ok(())));
             }
             None => self.tell_of(id, |child| Fact::Restarted { child }),
         }
@@ -294,7 +300,7 @@ impl DynamicSupervisor {
                     let child = Offender { id, incarnation, rules: &entry.rules };
                     self.teller.tell(&Fact::Declined { child }, now());
                 }
-                self.forget(entry, Err(failure.into()));
+                self.forget(id, entry, Err(failure.into()));
             }
         }
     }
@@ -303,22 +309,26 @@ impl DynamicSupervisor {
     fn give_up(&mut self, id: ChildId, entry: Entry<Seat>, ctx: &mut Context<Self>) {
         let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
         self.teller.tell(&Fact::LimitReached { child }, now());
-        self.forget(entry, Err(StartChildError::ShuttingDown));
+        self.forget(id, entry, Err(StartChildError::ShuttingDown));
         self.close(Some(ExitReason::Shutdown), ctx);
     }
 
     /// Drops what is left of a child that is out of the table, then answers who waited for it.
     ///
     /// In this order: its mailbox is closed and names that its spec held are free when the answer arrives.
-    pub(super) fn forget(&mut self, mut entry: Entry<Seat>, started: Result<(), StartChildError>) {
+    pub(super) fn forget(&mut self, id: ChildId, mut entry: Entry<Seat>, started: Result<(), StartChildError>) {
         if let Some(by_addr) = &mut self.by_addr {
             by_addr.remove(&entry.seat.runner.addr_key());
         }
         let waiting = entry.seat.waiting.take();
+        if let Some(panic) = entry.seat.runner.end() {
+            let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
+            self.teller.tell(&Fact::Residue { child: Some(child), id, panic: &panic }, now());
+        }
         let _ = unwind::dispose(entry);
         if let Some(waiting) = waiting {
             match waiting.starter {
-                Some(answer) => answer(started),
+                Some(answer) => drop(unwind::guard(|| answer(started))),
                 None => drop(unwind::dispose(started)),
             }
             for terminator in waiting.terminators {
@@ -350,9 +360,9 @@ impl Handler<Watched<TerminateChild>> for DynamicSupervisor {
     type Result = ();
 
     fn handle(&mut self, watched: Watched<TerminateChild>, ctx: &mut Context<Self>) {
-        let Watched { request: TerminateChild(child), begun, done } = watched;
+        let Some(Parts { request: TerminateChild(child), begun, done }) = watched.take() else { return };
         let limit = self.find(&child).and_then(|id| self.children.get(id)).map(|entry| entry.rules.shutdown.limit());
-        let _ = begun.send(limit.unwrap_or_default());
+        reply::send(begun, limit.unwrap_or_default());
         match self.terminate(&child, ctx) {
             Terminated::Now(answer) => Promise::from(done).keep(answer),
             Terminated::Later(id) => self.await_end(id, done.into()),
@@ -397,7 +407,13 @@ impl DynamicSupervisor {
                 self.drop_starter(id);
                 return Told::Stopping;
             }
-            Stopped::Ended(ended) => Some(End { asked: shutdown.into(), ended }),
+            Stopped::Ended(ended) => {
+                if let Some(panic) = &ended.residue {
+                    let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
+                    self.teller.tell(&Fact::Residue { child: Some(child), id, panic }, now());
+                }
+                Some(End { asked: shutdown.into(), ended })
+            }
             // The notice of its end is still in the mailbox; it will find the entry gone.
             Stopped::NotAlive(NotAlive::Dead(reason)) if phase == Phase::Running => {
                 Some(End { asked: Asked::TooLate, ended: Ended::with(reason) })
@@ -414,7 +430,8 @@ impl DynamicSupervisor {
     fn drop_starter(&mut self, id: ChildId) {
         let starter = self.children.seat_mut(id).and_then(|seat| seat.waiting.as_mut()?.starter.take());
         if let Some(answer) = starter {
-            answer(Err(self.cut_off()));
+            let error = self.cut_off();
+            let _ = unwind::guard(|| answer(Err(error)));
         }
     }
 
@@ -425,9 +442,6 @@ impl DynamicSupervisor {
             let child = Offender { id, incarnation, rules: &entry.rules };
             let is_expected = is_expected_end(*asked, entry.rules.restart, &ended.reason);
             let now = now();
-            if let Some(panic) = &ended.residue {
-                self.teller.tell(&Fact::Residue { child: Some(child), id, panic }, now);
-            }
             if ended.overran {
                 self.teller.tell(&Fact::Overran { child }, now);
             }
@@ -438,7 +452,7 @@ impl DynamicSupervisor {
             }
             self.note_end(id, incarnation, &entry.rules, ended, is_expected);
         }
-        self.forget(entry, Err(self.cut_off()));
+        self.forget(id, entry, Err(self.cut_off()));
         let _ = unwind::dispose(end);
         self.finish_if_done(ctx);
     }
@@ -469,8 +483,8 @@ impl Handler<Watched<KillChild>> for DynamicSupervisor {
     type Result = ();
 
     fn handle(&mut self, watched: Watched<KillChild>, _: &mut Context<Self>) {
-        let Watched { request: KillChild(child), begun, done } = watched;
-        let _ = begun.send(Some(Duration::ZERO));
+        let Some(Parts { request: KillChild(child), begun, done }) = watched.take() else { return };
+        reply::send(begun, Some(Duration::ZERO));
         Promise::from(done).keep(self.kill(&child));
     }
 }
@@ -499,7 +513,8 @@ impl Handler<Stop> for DynamicSupervisor {
 impl Handler<Watched<Stop>> for DynamicSupervisor {
     type Result = ();
 
-    fn handle(&mut self, Watched { request, begun, done }: Watched<Stop>, ctx: &mut Context<Self>) {
+    fn handle(&mut self, watched: Watched<Stop>, ctx: &mut Context<Self>) {
+        let Some(Parts { request, begun, done }) = watched.take() else { return };
         let slowest = self.children.iter().try_fold(Duration::ZERO, |slowest, (_, entry)| {
             entry.rules.shutdown.limit().map(|limit| slowest.max(limit))
         });
@@ -507,7 +522,7 @@ impl Handler<Watched<Stop>> for DynamicSupervisor {
             (Some(slowest), Some(deadline)) => Some(slowest.min(deadline)),
             (slowest, deadline) => slowest.or(deadline),
         };
-        let _ = begun.send(limit);
+        reply::send(begun, limit);
         self.stop(request, done.into(), ctx);
     }
 }
@@ -519,6 +534,16 @@ impl Handler<AwaitExit> for DynamicSupervisor {
         let (promise, reply) = Reply::later();
         owe(&mut self.exits, promise);
         reply
+    }
+}
+
+impl Handler<Watched<AwaitExit>> for DynamicSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, watched: Watched<AwaitExit>, _: &mut Context<Self>) {
+        let Some(Parts { begun, done, .. }) = watched.take() else { return };
+        reply::send(begun, None);
+        owe(&mut self.exits, done.into());
     }
 }
 
@@ -561,19 +586,31 @@ impl Handler<Reinit> for DynamicSupervisor {
     type Result = Reply<Result<(), ReinitError>>;
 
     fn handle(&mut self, _: Reinit, _: &mut Context<Self>) -> Self::Result {
-        Reply::now(match self.flags.flags() {
-            Ok(Some(flags)) => {
-                self.children.set_flags(&flags);
-                self.teller.set_max_reports_per_second(flags.max_reports_per_second);
-                match &self.link {
-                    Some(link) => link.inherited.set_extras(flags.extras),
-                    None => self.extras = flags.extras,
-                }
-                Ok(())
+        Reply::now(self.reinit())
+    }
+}
+
+impl Handler<Watched<Reinit>> for DynamicSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, watched: Watched<Reinit>, _: &mut Context<Self>) {
+        let Some(Parts { begun, done, .. }) = watched.take() else { return };
+        reply::send(begun, None);
+        Promise::from(done).keep(self.reinit());
+    }
+}
+
+impl DynamicSupervisor {
+    fn reinit(&mut self) -> Result<(), ReinitError> {
+        if let Some(flags) = self.flags.flags()? {
+            self.children.set_flags(&flags);
+            self.teller.set_max_reports_per_second(flags.max_reports_per_second);
+            match &self.link {
+                Some(link) => link.inherited.set_extras(flags.extras),
+                None => drop(unwind::dispose(mem::replace(&mut self.extras, flags.extras))),
             }
-            Ok(None) => Ok(()),
-            Err(error) => Err(error.into()),
-        })
+        }
+        Ok(())
     }
 }
 
@@ -591,10 +628,6 @@ impl DynamicSupervisor {
         if let Some(entry) = self.children.get(id) {
             tell_ended(&mut self.teller, id, incarnation, &entry.rules, reason);
         }
-    }
-
-    fn tell_residue(&mut self, id: ChildId, child: Option<Offender<'_>>, panic: &PanicReport) {
-        self.teller.tell(&Fact::Residue { child, id, panic }, now());
     }
 }
 

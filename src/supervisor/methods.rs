@@ -1,14 +1,20 @@
 //! The methods of a supervisor's address: one-liners over the messages.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    pin::{pin, Pin},
+    time::Duration,
+};
 
-use actix::{dev::ToEnvelope, Addr, Context, Handler, Message};
-use tokio::{sync::oneshot, time::timeout};
+use actix::{dev::ToEnvelope, Addr, Context, Handler};
+use futures::future::{select, Either};
+use tokio::{sync::oneshot, time::sleep};
 
 use super::{
     messages::{
-        AwaitExit, ChildHandle, CountChildren, KillChild, Reinit, StartChild, Started, Stop, TerminateChild, Watched,
-        WhichChildren,
+        AwaitExit, ChildHandle, CountChildren, KillChild, Parts, Reinit, StartChild, Started, Stop, TerminateChild,
+        Watchable, Watched, WhichChildren,
     },
     DynamicSupervisor, Linked,
 };
@@ -19,6 +25,7 @@ use crate::{
     exit::ExitReason,
     snapshot::{ChildInfo, ShutdownReport},
     spec::ChildSpec,
+    unwind,
 };
 
 /// How long a supervisor may leave a request unbegun before its thread is taken to be blocked.
@@ -26,6 +33,9 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(6);
 
 /// How much longer than its limit an end may take before the thread is taken to be blocked.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// An answer on its way; it borrows nothing.
+pub type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What can be asked of a supervisor, as methods of its address, named as in Elixir. In the prelude.
 ///
@@ -65,10 +75,7 @@ pub trait SupervisorAddr: sealed::Sealed {
     /// [`NotFound`](TerminateChildError::NotFound) if the supervisor has no such child (any more);
     /// [`Unresponsive`](TerminateChildError::Unresponsive) if the thread is blocked past the child's limit and a
     /// second: the request holds, Rust cannot end a thread.
-    fn terminate_child(
-        &self,
-        child: impl Into<ChildHandle>,
-    ) -> impl Future<Output = Result<(), TerminateChildError>> + Send;
+    fn terminate_child(&self, child: impl Into<ChildHandle>) -> Answer<Result<(), TerminateChildError>>;
 
     /// Ends a child's incarnation at once, without hooks; its restart type decides what follows.
     ///
@@ -81,8 +88,7 @@ pub trait SupervisorAddr: sealed::Sealed {
     /// # In Elixir
     ///
     /// `Process.exit(pid, :kill)`.
-    fn kill_child(&self, child: impl Into<ChildHandle>)
-        -> impl Future<Output = Result<(), TerminateChildError>> + Send;
+    fn kill_child(&self, child: impl Into<ChildHandle>) -> Answer<Result<(), TerminateChildError>>;
 
     /// Lists the children, in start order.
     ///
@@ -116,7 +122,7 @@ pub trait SupervisorAddr: sealed::Sealed {
         &self,
         reason: ExitReason,
         deadline: impl Into<Option<Duration>>,
-    ) -> impl Future<Output = Result<ShutdownReport, StopError>> + Send;
+    ) -> Answer<Result<ShutdownReport, StopError>>;
 
     /// Answers how the supervisor ended, when it has: the limit reached, stopped, its parent gone.
     ///
@@ -152,18 +158,12 @@ impl SupervisorAddr for Addr<DynamicSupervisor> {
         async move { answer.await.unwrap_or(Err(StartChildError::SupervisorGone)) }
     }
 
-    fn terminate_child(
-        &self,
-        child: impl Into<ChildHandle>,
-    ) -> impl Future<Output = Result<(), TerminateChildError>> + Send {
-        end_child(watch(self, TerminateChild(child.into())), "terminate_child")
+    fn terminate_child(&self, child: impl Into<ChildHandle>) -> Answer<Result<(), TerminateChildError>> {
+        Box::pin(end_child(watch(self, TerminateChild(child.into())), "terminate_child"))
     }
 
-    fn kill_child(
-        &self,
-        child: impl Into<ChildHandle>,
-    ) -> impl Future<Output = Result<(), TerminateChildError>> + Send {
-        end_child(watch(self, KillChild(child.into())), "kill_child")
+    fn kill_child(&self, child: impl Into<ChildHandle>) -> Answer<Result<(), TerminateChildError>> {
+        Box::pin(end_child(watch(self, KillChild(child.into())), "kill_child"))
     }
 
     fn which_children(&self) -> impl Future<Output = Result<Vec<ChildInfo>, SupervisorGone>> + Send + use<> {
@@ -184,17 +184,17 @@ impl SupervisorAddr for Addr<DynamicSupervisor> {
         &self,
         reason: ExitReason,
         deadline: impl Into<Option<Duration>>,
-    ) -> impl Future<Output = Result<ShutdownReport, StopError>> + Send {
-        confirm_stop(watch(self, Stop { reason, deadline: deadline.into() }))
+    ) -> Answer<Result<ShutdownReport, StopError>> {
+        Box::pin(confirm_stop(watch(self, Stop { reason, deadline: deadline.into() })))
     }
 
     fn exited(&self) -> impl Future<Output = ExitReason> + Send + use<> {
-        let answer = self.send(AwaitExit);
+        let answer = watch(self, AwaitExit).done;
         async move { answer.await.unwrap_or(ExitReason::Unknown) }
     }
 
     fn reinit(&self) -> impl Future<Output = Result<(), ReinitError>> + Send + use<> {
-        let answer = self.send(Reinit);
+        let answer = watch(self, Reinit).done;
         async move { answer.await.unwrap_or(Err(ReinitError::SupervisorGone)) }
     }
 
@@ -217,14 +217,14 @@ enum Unconfirmed {
 /// Sends a request that is carried out whether or not somebody waits.
 fn watch<M>(supervisor: &Addr<DynamicSupervisor>, request: M) -> Watch<M::Result>
 where
-    M: Message + Send + 'static,
+    M: Watchable + Send + 'static,
     M::Result: Send,
     DynamicSupervisor: Handler<Watched<M>>,
     Context<DynamicSupervisor>: ToEnvelope<DynamicSupervisor, Watched<M>>,
 {
     let (begun_tx, begun) = oneshot::channel();
     let (done_tx, done) = oneshot::channel();
-    supervisor.do_send(Watched { request, begun: begun_tx, done: done_tx });
+    supervisor.do_send(Watched::new(Parts { request, begun: begun_tx, done: done_tx }));
     Watch { begun, done }
 }
 
@@ -243,10 +243,19 @@ impl<T> Watch<T> {
     }
 }
 
-/// `None` if the limit passed first. Without a Tokio runtime there is no clock, and no limit.
+/// `None` if the limit passed first. Without a Tokio runtime and its clock there is no limit.
 async fn within<F: Future>(limit: Option<Duration>, future: F) -> Option<F::Output> {
     match limit {
-        Some(limit) if tokio::runtime::Handle::try_current().is_ok() => timeout(limit, future).await.ok(),
+        Some(limit) if tokio::runtime::Handle::try_current().is_ok() => {
+            // A runtime may have been built without a clock, and Tokio panics there.
+            match unwind::guard(|| sleep(limit)) {
+                Ok(passed) => match select(pin!(future), pin!(passed)).await {
+                    Either::Left((answer, _)) => Some(answer),
+                    Either::Right(_) => None,
+                },
+                Err(_) => Some(future.await),
+            }
+        }
         _ => Some(future.await),
     }
 }

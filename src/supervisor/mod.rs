@@ -26,7 +26,7 @@ pub use self::{
         AwaitExit, ChildHandle, CountChildren, KillChild, Reinit, StartChild, Started, Stop, TerminateChild,
         WhichChildren,
     },
-    methods::SupervisorAddr,
+    methods::{Answer, SupervisorAddr},
     module::{Init, SupervisorModule},
     naming::SupervisorRegistry,
 };
@@ -69,6 +69,7 @@ pub struct DynamicSupervisor {
     link: Option<Link>,
     extras: Extras,
     lease: Option<Arc<Lease>>,
+    has_started: bool,
     /// A summary of the reports left out is due in a while.
     summary_is_due: bool,
 }
@@ -97,6 +98,7 @@ impl DynamicSupervisor {
             link: None,
             extras: flags.extras.clone(),
             lease,
+            has_started: false,
             summary_is_due: false,
         }
     }
@@ -163,7 +165,10 @@ impl Reports for Mailbox {
 impl Actor for DynamicSupervisor {
     type Context = Context<Self>;
 
-    fn started(&mut self, _: &mut Context<Self>) {
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        // Without limit: nobody is kept waiting, and requests have one order, that in which they were sent.
+        ctx.set_mailbox_capacity(0);
+        self.has_started = true;
         self.tell(&Fact::SupervisorStarted);
         if cfg!(panic = "abort") {
             self.tell(&Fact::PanicsAbort);
@@ -188,10 +193,14 @@ impl Supervised for DynamicSupervisor {}
 impl Drop for DynamicSupervisor {
     /// However it ends: children, then the name, then who waits is told.
     fn drop(&mut self) {
-        let reason = runner::ending_reason().unwrap_or(ExitReason::Normal);
+        // Its runner knows; run by `Actor::start` it has none, and only what it ends itself for is known.
+        let meant = self.closing.as_ref().and_then(|closing| closing.reason());
+        let reason = runner::ending_reason().or(meant).unwrap_or(ExitReason::Normal);
         let report = self.drop_children();
         self.lease = None;
-        self.tell(&Fact::SupervisorEnded { reason: &reason });
+        if self.has_started {
+            self.tell(&Fact::SupervisorEnded { reason: &reason });
+        }
         self.teller.summarise();
         if let Some(closing) = self.closing.take() {
             closing.answer(&report);
@@ -211,6 +220,9 @@ impl DynamicSupervisor {
             if let Some(entry) = self.children.remove(id) {
                 if entry.phase().is_active() {
                     report.killed.push(id);
+                }
+                if let Some(panic) = entry.seat.end() {
+                    self.tell(&Fact::Residue { child: None, id, panic: &panic });
                 }
                 let _ = unwind::dispose(entry);
             }

@@ -76,7 +76,10 @@ impl FlagSource {
             Ok(Ok(Init::Ignore)) => Ok(None),
             Ok(Ok(Init::Flags(flags))) => match flags.fault() {
                 None => Ok(Some(flags)),
-                Some((option, problem)) => Err(StartError::InvalidOption { option, problem }),
+                Some((option, problem)) => {
+                    let _ = unwind::dispose(flags);
+                    Err(StartError::InvalidOption { option, problem })
+                }
             },
             Ok(Err(error)) => Err(StartError::Init(error)),
             Err(report) => Err(StartError::Init(report.into())),

@@ -17,7 +17,8 @@ pub struct Reply<T>(Answer<T>);
 
 enum Answer<T> {
     Now(T),
-    Later(Promise<T>),
+    /// Where the promise finds its sender.
+    Later(Rc<Cell<Option<OneshotSender<T>>>>),
 }
 
 impl<T> Reply<T> {
@@ -27,8 +28,8 @@ impl<T> Reply<T> {
 
     /// A promise to be kept elsewhere, and the response that waits for it.
     pub(super) fn later() -> (Promise<T>, Self) {
-        let promise = Promise(Rc::new(Cell::new(None)));
-        (Promise(Rc::clone(&promise.0)), Self(Answer::Later(promise)))
+        let sender = Rc::new(Cell::new(None));
+        (Promise(Rc::clone(&sender)), Self(Answer::Later(sender)))
     }
 }
 
@@ -45,7 +46,7 @@ impl<M: Message> MessageResponse<DynamicSupervisor, M> for Reply<M::Result> {
             (Answer::Now(answer), None) => {
                 let _ = unwind::dispose(answer);
             }
-            (Answer::Later(promise), sender) => promise.0.set(sender),
+            (Answer::Later(promised), sender) => promised.set(sender),
         }
     }
 }
@@ -72,6 +73,13 @@ impl<T> Promise<T> {
     }
 }
 
+impl<T> Drop for Promise<T> {
+    /// Wakes the asker, whose waker is user code: two that panic must not meet in one drop.
+    fn drop(&mut self) {
+        let _ = unwind::dispose(self.0.take());
+    }
+}
+
 /// Adds a promise, after removing those that nobody waits for any more once they could make up half of the list: an asker
 /// that gives up and asks again costs no memory.
 pub(super) fn owe<T>(promises: &mut Vec<Promise<T>>, promise: Promise<T>) {
@@ -87,7 +95,7 @@ impl<T> From<OneshotSender<T>> for Promise<T> {
     }
 }
 
-/// An asker may be gone; the answer is then dropped here, and what it holds is user code.
-fn send<T>(sender: OneshotSender<T>, answer: T) {
+/// An asker may be gone; the answer is then dropped here, and what it holds is user code, as is the asker's waker.
+pub(super) fn send<T>(sender: OneshotSender<T>, answer: T) {
     let _ = unwind::guard(move || drop(sender.send(answer)));
 }
