@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartChildError {
-    /// There are as many children as allowed; the spec's start was not called.
+    /// There are as many children as allowed; the spec's start was not called, and the spec is dropped.
     #[error("the supervisor already has its {limit} children")]
     MaxChildren {
         /// The supervisor's `max_children`.

@@ -37,6 +37,16 @@ pub(crate) struct Offender<'a> {
     pub(crate) rules: &'a Rules,
 }
 
+/// What a contained panic is about.
+#[derive(Clone, Copy)]
+pub(crate) enum Subject<'a> {
+    Child(Offender<'a>),
+    /// A child that is out of the table already.
+    Former(ChildId),
+    /// What was to be a child.
+    Request,
+}
+
 #[derive(Clone, Copy)]
 pub(crate) enum Fact<'a> {
     /// A supervisor runs.
@@ -62,7 +72,7 @@ pub(crate) enum Fact<'a> {
     /// Report `shutdown_error`: a child that was to end ended otherwise than expected.
     ShutdownError { child: Offender<'a>, reason: &'a ExitReason },
     /// A destructor, or a hook after a panic, panicked: contained, and nothing else comes of it.
-    Residue { child: Option<Offender<'a>>, id: ChildId, panic: &'a PanicReport },
+    Residue { of: Subject<'a>, panic: &'a PanicReport },
     /// A child kept its thread beyond its deadline, and has ended now.
     Overran { child: Offender<'a> },
 }
@@ -206,11 +216,15 @@ fn log(supervisor: &str, fact: &Fact<'_>) {
             reason = unwind::text_of(reason),
             "child shut down abnormally"
         ),
-        Fact::Residue { child: Some(child), panic, .. } => {
+        Fact::Residue { of: Subject::Child(child), panic } => {
             tell_child!(error, supervisor, child, panic = panic.message(), "a panic on the way out was contained")
         }
-        Fact::Residue { child: None, id, panic } => error!(
+        Fact::Residue { of: Subject::Former(id), panic } => error!(
             target: target!(), supervisor, child.id = %id,
+            panic = panic.message(), "a panic on the way out was contained"
+        ),
+        Fact::Residue { of: Subject::Request, panic } => error!(
+            target: target!(), supervisor,
             panic = panic.message(), "a panic on the way out was contained"
         ),
         Fact::Overran { child } => {

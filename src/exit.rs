@@ -111,7 +111,16 @@ impl<E: Into<BoxError>> From<E> for Failure {
 
 impl Drop for Contained {
     fn drop(&mut self) {
-        let _ = unwind::dispose(self.0.take());
+        if let Err(panic) = unwind::dispose(self.0.take()) {
+            // Whoever dropped the last clone may be anybody, so it is told here.
+            let _ = unwind::guard(|| {
+                tracing::error!(
+                    target: "actix_dynamic_supervisor",
+                    panic = panic.message(),
+                    "a panic on the way out was contained"
+                );
+            });
+        }
     }
 }
 

@@ -170,14 +170,20 @@ type Deadline = Option<Pin<Box<Sleep>>>;
 
 /// A spec that is asked again; what its starts hand to their caller has no taker then.
 trait Respawn<A: ChildActor> {
-    fn respawn(&mut self, cx: &mut StartContext<A>) -> Starting<A>;
+    fn respawn(&mut self, cx: &mut StartContext<A>, inbox: &Rc<Inbox<A>>) -> Starting<A>;
 }
 
 impl<S: ChildSpec> Respawn<S::Actor> for S {
-    fn respawn(&mut self, cx: &mut StartContext<S::Actor>) -> Starting<S::Actor> {
+    fn respawn(&mut self, cx: &mut StartContext<S::Actor>, inbox: &Rc<Inbox<S::Actor>>) -> Starting<S::Actor> {
+        let inbox = Rc::clone(inbox);
+        let without_info = move |start: Start<S::Actor, S::Info>| {
+            let (start, info) = start.split();
+            inbox.note_residue(unwind::dispose(info));
+            start
+        };
         match self.start(cx).0 {
-            When::Now(result) => Starting::now(result.map(|start| start.split().0)),
-            When::Later(future) => Starting::later(async move { Ok(future.await?.split().0) }),
+            When::Now(result) => Starting::now(result.map(without_info)),
+            When::Later(future) => Starting::later(async move { future.await.map(without_info) }),
         }
     }
 }
@@ -274,6 +280,7 @@ impl<A: ChildActor> Runner<A> {
                         Err(report) => Err(StartFailure::Panicked(report)),
                     };
                     self.drop_start(life);
+                    self.tell_residue(life.incarnation);
                     match answer.and_then(|result| self.conclude(life, result, cx)) {
                         Ok(lived) => {
                             self.report(What::Started, life.incarnation);
@@ -292,9 +299,7 @@ impl<A: ChildActor> Runner<A> {
                         life.take_incarnation().map(|late| Ended { overran, ..late.kill() })
                     } else {
                         let polled = incarnation.poll(cx);
-                        if let Some(residue) = self.inbox.take_residue() {
-                            self.report(What::Residue(residue), life.incarnation);
-                        }
+                        self.tell_residue(life.incarnation);
                         match polled {
                             Poll::Pending => return Poll::Pending,
                             Poll::Ready(over) => life.take_incarnation().map(|dead| dead.bury(over)),
@@ -362,6 +367,13 @@ impl<A: ChildActor> Runner<A> {
         }
     }
 
+    /// Tells of a panic that was contained deeper down.
+    fn tell_residue(&self, incarnation: id::Incarnation) {
+        if let Some(residue) = self.inbox.take_residue() {
+            self.report(What::Residue(residue), incarnation);
+        }
+    }
+
     /// Tells of a panic that changes nothing else.
     fn note(&self, disposed: Result<(), PanicReport>, incarnation: id::Incarnation) {
         if let Err(residue) = disposed {
@@ -378,7 +390,9 @@ impl<A: ChildActor> Run for Runner<A> {
         let (Some(spec), Some(mut cx)) = (&mut life.spec, cx) else {
             return Begun::Not(StartFailure::Exited(ExitReason::Unknown));
         };
-        match unwind::guard(|| spec.respawn(&mut cx)) {
+        let starting = unwind::guard(|| spec.respawn(&mut cx, &self.inbox));
+        self.tell_residue(incarnation);
+        match starting {
             Err(report) => Begun::Not(StartFailure::Panicked(report)),
             Ok(Starting(When::Now(result))) => match self.conclude(life, result, &mut inline_context()) {
                 Ok(lived) => {

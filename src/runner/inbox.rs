@@ -25,7 +25,7 @@ use crate::{
 /// How many messages an incarnation handles before others on its arbiter have their turn.
 pub(crate) const BUDGET: usize = 64;
 
-/// How many messages are dropped one by one when a mailbox closes.
+/// How many messages are taken out of a mailbox before it is closed.
 const DRAIN_LIMIT: usize = 1 << 16;
 
 /// What outlives incarnations: the queue, and what the present one has said about its end.
@@ -127,19 +127,23 @@ impl<A: ChildActor> Inbox<A> {
 
     /// Closes the mailbox for good. What is still queued is dropped, its senders get `Closed`.
     ///
-    /// One by one and guarded: the channel's own `Drop` would stop at the first message with a panicking destructor
-    /// and leave the senders behind it waiting for ever. But not for ever: the channel stays open meanwhile, and others
-    /// may send faster than this drops. What is left after [`DRAIN_LIMIT`] messages is left to the channel, which closes
-    /// first and drops then.
+    /// Taken out first, then closed, then dropped one by one and guarded: the channel's own `Drop` would stop at the
+    /// first message with a panicking destructor and leave the senders behind it waiting for ever, and what a destructor
+    /// sends must find the mailbox closed. Others may send faster than this takes out: what is left after
+    /// [`DRAIN_LIMIT`] messages is left to the channel.
     pub(super) fn close(self: &Rc<Self>) {
         let Some(mut receiver) = self.receiver.take() else { return };
         let _seated = self.enter();
         let mut cx = task::Context::from_waker(noop_waker_ref());
-        for _ in 0..DRAIN_LIMIT {
+        let mut left = Vec::new();
+        while left.len() < DRAIN_LIMIT {
             let Poll::Ready(Some(message)) = Pin::new(&mut receiver).poll_next(&mut cx) else { break };
-            self.note_residue(unwind::dispose(message));
+            left.push(message);
         }
         self.note_residue(unwind::dispose(receiver));
+        for message in left {
+            self.note_residue(unwind::dispose(message));
+        }
     }
 
     /// Makes this the incarnation that `ctx.exit` speaks for, until the guard is dropped.

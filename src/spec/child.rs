@@ -17,7 +17,7 @@ use crate::{
 /// | [`Child::try_with`] | `… -> Result<Start<A>, E>` | yes, may ignore | yes |
 /// | [`Child::try_with_info`] | `… -> Result<Start<A, I>, E>` | yes, and answers a value to the caller | yes |
 /// | [`Child::from_async`] | `FnMut(StartContext<A>) -> Future<…>` | yes, takes its time | yes |
-/// | [`Child::once`] | `FnOnce() -> A` | no | never, by type |
+/// | [`Child::once`], [`Child::once_with`] | `FnOnce` | no | never, by type |
 ///
 /// Options and their defaults: [`restart`](Self::restart) permanent, [`child_type`](Self::child_type) worker,
 /// [`shutdown`](Self::shutdown) 5 s for workers and infinity for supervisors, [`id`](Self::id) none,
@@ -121,7 +121,20 @@ impl Child {
     }
 
     /// A child made of what cannot be made twice: a connection, a file. Always temporary.
-    pub fn once<A: ChildActor, F: FnOnce() -> A + Send + 'static>(make: F) -> OnceChild<A, F> {
+    ///
+    /// A start that is refused drops the closure and what it holds. To tell a client that there is no place, keep a way
+    /// to tell it, or let a guard inside the closure do so when it is dropped.
+    pub fn once<A: ChildActor>(
+        make: impl FnOnce() -> A + Send + 'static,
+    ) -> OnceChild<A, impl FnOnce(&mut StartContext<A>) -> A + Send + 'static> {
+        Self::once_with(move |_| make())
+    }
+
+    /// Like [`once`](Self::once), and sees its [`StartContext`].
+    pub fn once_with<A: ChildActor, F>(make: F) -> OnceChild<A, F>
+    where
+        F: FnOnce(&mut StartContext<A>) -> A + Send + 'static,
+    {
         OnceChild { make: Some(make), options: Options::default(), makes: PhantomData }
     }
 }
@@ -139,7 +152,9 @@ where
 impl<A, I, F> Child<A, I, F> {
     /// Which ends are followed by a restart. Default: [`Restart::Permanent`].
     ///
-    /// Most children that are started on demand finish some day: they want [`Restart::Transient`].
+    /// Most children that are started on demand finish some day: they want [`Restart::Transient`]. A *first* start that
+    /// fails is never tried again, whatever the type: its caller is told. What may fail and is worth another try belongs
+    /// into the running child.
     pub fn restart(mut self, restart: Restart) -> Self {
         self.restart = restart;
         self
@@ -247,15 +262,15 @@ impl<A, F> OnceChild<A, F> {
 impl<A, F> ChildSpec for OnceChild<A, F>
 where
     A: ChildActor,
-    F: FnOnce() -> A + Send + 'static,
+    F: FnOnce(&mut StartContext<A>) -> A + Send + 'static,
 {
     type Actor = A;
     type Info = ();
 
-    fn start(&mut self, _: &mut StartContext<A>) -> Starting<A> {
+    fn start(&mut self, cx: &mut StartContext<A>) -> Starting<A> {
         // A temporary child is started once; a second call could only come from outside the crate.
         Starting::now(match self.make.take() {
-            Some(make) => Ok(Start::Run(make())),
+            Some(make) => Ok(Start::Run(make(cx))),
             None => Err("this child can be started only once".into()),
         })
     }

@@ -65,7 +65,9 @@ impl Flags {
     ///
     /// Rule: `max_restarts` + 1 restarts within the period end the supervisor, the last of them is not made any more.
     /// All children share this one limit, and failed tries count. A child that a client can crash belongs under a
-    /// supervisor of its own, or one client takes all the others down.
+    /// supervisor of its own ([`Builder::into_child`](crate::Builder::into_child)), or one client takes all the others
+    /// down. A child that takes longer than the period to crash again is never one too many: where tries are slow,
+    /// make the period long.
     pub fn max_restarts(mut self, max_restarts: u32) -> Self {
         self.max_restarts = max_restarts;
         self

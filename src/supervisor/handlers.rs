@@ -17,7 +17,7 @@ use super::{
 use crate::{
     children::{AfterExit, AfterRetry, AfterTry, ChildCounts, Entry, Full, Phase},
     error::{ReinitError, StartChildError, TerminateChildError},
-    event::{Fact, Offender},
+    event::{Fact, Offender, Subject},
     exit::ExitReason,
     id::{ChildId, Incarnation},
     policy::{is_expected_end, Asked},
@@ -106,7 +106,9 @@ impl<S: ChildSpec> Handler<StartChild<S>> for DynamicSupervisor {
         match self.admit(&spec) {
             Ok((id, rules, start_timeout)) => self.launch(spec, id, rules, start_timeout, ctx),
             Err(error) => {
-                let _ = unwind::dispose(spec);
+                if let Err(panic) = unwind::dispose(spec) {
+                    self.tell(&Fact::Residue { of: Subject::Request, panic: &panic });
+                }
                 Reply::now(Err(error))
             }
         }
@@ -189,7 +191,9 @@ impl Handler<Report> for DynamicSupervisor {
             What::Started => self.started_later(child, incarnation),
             What::NotStarted(failure) => self.not_started_later(child, incarnation, failure, ctx),
             What::Exited(ended) => self.exited(child, incarnation, ended, ctx),
-            What::Residue(panic) => self.teller.tell(&Fact::Residue { child: None, id: child, panic: &panic }, now()),
+            What::Residue(panic) => {
+                self.teller.tell(&Fact::Residue { of: Subject::Former(child), panic: &panic }, now())
+            }
         }
         self.summarise_later(ctx);
     }
@@ -215,8 +219,11 @@ impl DynamicSupervisor {
     fn exited(&mut self, id: ChildId, incarnation: Incarnation, ended: Ended, ctx: &mut Context<Self>) {
         // Told even of a child that is out of the table: it was terminated between its end and this notice of it.
         if let Some(panic) = &ended.residue {
-            let child = self.children.get(id).map(|entry| Offender { id, incarnation, rules: &entry.rules });
-            self.teller.tell(&Fact::Residue { child, id, panic }, now());
+            let of = self
+                .children
+                .get(id)
+                .map_or(Subject::Former(id), |entry| Subject::Child(Offender { id, incarnation, rules: &entry.rules }));
+            self.teller.tell(&Fact::Residue { of, panic }, now());
         }
         match self.children.exited(id, incarnation, &ended.reason, now()) {
             AfterExit::Stale => {}
@@ -323,7 +330,7 @@ impl DynamicSupervisor {
         let waiting = entry.seat.waiting.take();
         if let Some(panic) = entry.seat.runner.end() {
             let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
-            self.teller.tell(&Fact::Residue { child: Some(child), id, panic: &panic }, now());
+            self.teller.tell(&Fact::Residue { of: Subject::Child(child), panic: &panic }, now());
         }
         let _ = unwind::dispose(entry);
         if let Some(waiting) = waiting {
@@ -410,7 +417,7 @@ impl DynamicSupervisor {
             Stopped::Ended(ended) => {
                 if let Some(panic) = &ended.residue {
                     let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
-                    self.teller.tell(&Fact::Residue { child: Some(child), id, panic }, now());
+                    self.teller.tell(&Fact::Residue { of: Subject::Child(child), panic }, now());
                 }
                 Some(End { asked: shutdown.into(), ended })
             }

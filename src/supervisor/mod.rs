@@ -34,7 +34,7 @@ use self::{closing::Closing, handlers::Seat, module::FlagSource, reply::Promise}
 use crate::{
     children::Children,
     error::StartChildError,
-    event::{Fact, Teller},
+    event::{Fact, Subject, Teller},
     exit::ExitReason,
     id::{ChildId, SupervisorId},
     registry::Lease,
@@ -222,7 +222,7 @@ impl DynamicSupervisor {
                     report.killed.push(id);
                 }
                 if let Some(panic) = entry.seat.end() {
-                    self.tell(&Fact::Residue { child: None, id, panic: &panic });
+                    self.tell(&Fact::Residue { of: Subject::Former(id), panic: &panic });
                 }
                 let _ = unwind::dispose(entry);
             }

@@ -4,4 +4,6 @@
 
 mod support;
 
+mod faults_a;
+mod parity;
 mod smoke;

@@ -1,0 +1,81 @@
+//! What probes do in races: stop slowly or never, start when they are let, fail to come back.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::prelude::*;
+use actix_dynamic_supervisor::prelude::*;
+use tokio::sync::Semaphore;
+
+use crate::support::{Journal, Probe};
+
+/// Stops this long after it was asked.
+pub(crate) fn slow_to_stop(probe: Probe, time: Duration) -> Probe {
+    let mut is_asked = false;
+    probe.on_stopping(move |_, ctx| {
+        if std::mem::replace(&mut is_asked, true) {
+            return Running::Stop;
+        }
+        ctx.run_later(time, |_, ctx| ctx.stop());
+        Running::Continue
+    })
+}
+
+/// Never stops when asked.
+pub(crate) fn stubborn(probe: Probe) -> Probe {
+    probe.on_stopping(|_, _| Running::Continue)
+}
+
+/// Where asynchronous starts wait until they are let through.
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    pub(crate) fn shut() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+
+    /// Lets as many starts through.
+    pub(crate) fn admit(&self, starts: usize) {
+        self.0.add_permits(starts);
+    }
+
+    pub(crate) async fn pass(&self) {
+        self.0.acquire().await.unwrap().forget();
+    }
+}
+
+/// A permanent probe with an asynchronous start: it writes `starting N`, and from incarnation `from` on waits at the
+/// gate.
+pub(crate) fn gated(
+    journal: &Journal,
+    gate: &Gate,
+    from: usize,
+) -> Child<Probe, (), impl FnMut(&mut StartContext<Probe>) -> Starting<Probe> + Send + 'static> {
+    let (journal, gate) = (journal.clone(), gate.clone());
+    Child::from_async(move |cx: StartContext<Probe>| {
+        let (journal, gate) = (journal.clone(), gate.clone());
+        async move {
+            journal.note(format_args!("starting {}", cx.incarnation()));
+            if cx.incarnation() >= from {
+                gate.pass().await;
+            }
+            Ok::<_, BoxError>(Start::Run(Probe::new(&journal, cx.incarnation())))
+        }
+    })
+}
+
+/// A permanent probe that starts once. Each try of a restart writes `try N`, runs `on_try` and fails.
+pub(crate) fn starts_once(
+    journal: &Journal,
+    mut on_try: impl FnMut(&StartContext<Probe>) + Send + 'static,
+) -> Child<Probe, (), impl FnMut(&mut StartContext<Probe>) -> Starting<Probe> + Send + 'static> {
+    let journal = journal.clone();
+    Child::try_with(move |cx: &mut StartContext<Probe>| {
+        if cx.incarnation() == 1 {
+            return Ok(Start::Run(Probe::new(&journal, 1)));
+        }
+        journal.note(format_args!("try {}", cx.incarnation()));
+        on_try(cx);
+        Err(BoxError::from("it does not come back"))
+    })
+}

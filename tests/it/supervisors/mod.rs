@@ -1,0 +1,7 @@
+//! Supervisors: their options, modules, nesting, and how they end.
+
+mod ending;
+mod modules;
+mod nested;
+mod options;
+mod services;
