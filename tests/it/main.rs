@@ -1,6 +1,14 @@
 //! What the crate promises, as one test binary; the modules read as the list of its features.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, dead_code, unused_imports)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    dead_code,
+    unused_imports,
+    clippy::type_complexity
+)]
 
 mod support;
 
