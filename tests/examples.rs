@@ -57,7 +57,7 @@ mod words {
         assert_eq!(total.words, truth.iter().map(|row| row.words).sum::<usize>());
         assert_eq!(total.lines, truth.iter().map(|row| row.lines).sum::<usize>());
         assert_eq!(total.bytes, truth.iter().map(|row| row.bytes).sum::<usize>());
-        assert_eq!(told.last_line(), "supervisor stopped: 0, killed: 0, unresponsive: 0");
+        assert_eq!(told.last_line(), "supervisor stopped: 0, killed: 0, failed: 0, unresponsive: 0");
         assert_eq!((told.stderr.as_str(), told.code), ("", Some(0)));
     }
 
@@ -297,7 +297,7 @@ mod tcp {
             assert_eq!(client.rest(), "bye\n");
         }
         let summary = "sessions: 3, ended with bye: 3, lines: 3, refused: 1\n";
-        assert_eq!(told.stdout, format!("{summary}shutdown: stopped: 3, killed: 0, unresponsive: 0\n"));
+        assert_eq!(told.stdout, format!("{summary}shutdown: stopped: 3, killed: 0, failed: 0, unresponsive: 0\n"));
         assert_eq!((told.stderr.as_str(), told.code), ("", Some(0)));
     }
 

@@ -145,7 +145,8 @@ struct Runner<A: ChildActor> {
 struct Life<A: ChildActor> {
     state: State<A>,
     incarnation: id::Incarnation,
-    last_exit: Option<ExitReason>,
+    /// Which incarnation ended last, and how.
+    last_exit: Option<(id::Incarnation, ExitReason)>,
     /// How to make the actor again; `None` for temporary children and roots.
     spec: Option<Box<dyn Respawn<A>>>,
     /// Wakes the runner's task.
@@ -386,7 +387,8 @@ impl<A: ChildActor> Run for Runner<A> {
     fn begin(&self, incarnation: id::Incarnation) -> Begun {
         let life = &mut *self.life.borrow_mut();
         life.incarnation = incarnation;
-        let cx = self.start_context(incarnation, life.last_exit.clone());
+        let last_exit = life.last_exit.as_ref().map(|(_, reason)| reason.clone());
+        let cx = self.start_context(incarnation, last_exit);
         let (Some(spec), Some(mut cx)) = (&mut life.spec, cx) else {
             return Begun::Not(StartFailure::Exited(ExitReason::Unknown));
         };
@@ -419,7 +421,7 @@ impl<A: ChildActor> Run for Runner<A> {
             return Stopped::NotAlive(NotAlive::Starting);
         }
         let State::Alive { incarnation, deadline } = &mut life.state else {
-            return Stopped::NotAlive(NotAlive::Dead(life.last_exit.clone().unwrap_or(ExitReason::Unknown)));
+            return Stopped::NotAlive(NotAlive::Dead(life.last_exit.clone()));
         };
         let began = Instant::now();
         let mut ended = if shutdown == Shutdown::BrutalKill {
@@ -493,7 +495,7 @@ impl<A: ChildActor> Life<A> {
 
     fn bury(&mut self, ended: &Ended) {
         self.state = State::Dead;
-        self.last_exit = Some(ended.reason.clone());
+        self.last_exit = Some((self.incarnation, ended.reason.clone()));
     }
 
     fn remember(&mut self, waker: &Waker) {

@@ -80,8 +80,8 @@ pub(crate) enum Stopped {
 pub(crate) enum NotAlive {
     /// A start was under way and has been cut off.
     Starting,
-    /// The last incarnation had ended; how.
-    Dead(ExitReason),
+    /// The last incarnation that began had ended; which one, and how.
+    Dead(Option<(Incarnation, ExitReason)>),
 }
 
 /// The supervisor's end of a runner. Dropping it ends the child.

@@ -407,7 +407,7 @@ impl DynamicSupervisor {
         if entry.phase() == Phase::Stopping {
             return Told::Stopping;
         }
-        let (phase, shutdown) = (entry.phase(), entry.rules.shutdown);
+        let shutdown = entry.rules.shutdown;
         let end = match entry.seat.runner.stop(shutdown) {
             Stopped::Stopping => {
                 self.children.stopping(id, now());
@@ -421,8 +421,9 @@ impl DynamicSupervisor {
                 }
                 Some(End { asked: shutdown.into(), ended })
             }
-            // The notice of its end is still in the mailbox; it will find the entry gone.
-            Stopped::NotAlive(NotAlive::Dead(reason)) if phase == Phase::Running => {
+            // The notice of its end is still in the mailbox; it will find the entry gone. Of an asynchronous start even the
+            // notice that it began may be.
+            Stopped::NotAlive(NotAlive::Dead(Some((ended, reason)))) if ended == entry.incarnation => {
                 Some(End { asked: Asked::TooLate, ended: Ended::with(reason) })
             }
             Stopped::NotAlive(NotAlive::Starting | NotAlive::Dead(_)) => None,

@@ -13,5 +13,7 @@
 mod support;
 
 mod faults_a;
+mod faults_b;
 mod parity;
 mod smoke;
+mod supervisors;

@@ -217,6 +217,21 @@ fn a_childs_id_and_address_stay_valid_over_restarts() {
 }
 
 #[test]
+fn a_child_started_after_the_first_look_up_by_address_is_found_by_its_own() {
+    world(async {
+        let supervisor = DynamicSupervisor::builder().start().unwrap();
+        let first = supervisor.start_child(Probe::child(&Journal::new())).await.unwrap();
+        supervisor.terminate_child(&first.addr).await.unwrap();
+
+        let second = supervisor.start_child(Probe::child(&Journal::new())).await.unwrap();
+
+        assert_eq!(supervisor.terminate_child(&first.addr).await, Err(TerminateChildError::NotFound));
+        assert_eq!(supervisor.terminate_child(&second.addr).await, Ok(()));
+        assert_eq!(counts(&supervisor).await, [0, 0, 0, 0]);
+    });
+}
+
+#[test]
 fn an_id_is_never_used_again() {
     world(async {
         let supervisor = DynamicSupervisor::builder().start().unwrap();
@@ -332,6 +347,21 @@ fn a_child_that_is_killed_runs_no_hooks_and_its_restart_type_decides() {
             assert_eq!((reports.kinds(), ends(&reports)), (vec!["child_terminated".into()], vec!["killed".into()]));
         });
     }
+}
+
+#[test]
+fn a_child_that_is_killed_twice_before_that_is_noticed_is_restarted_once() {
+    world(async {
+        let journal = Journal::new();
+        let supervisor = DynamicSupervisor::builder().max_restarts(1).start().unwrap();
+        let child = supervisor.start_child(Probe::child(&journal)).await.unwrap();
+
+        let (first, second) = (supervisor.kill_child(child.id), supervisor.kill_child(child.id));
+
+        assert_eq!((first.await, second.await), (Ok(()), Ok(())));
+        assert_eq!(child.addr.send(Ask).await, Ok(2));
+        assert_eq!(journal.entries(), ["started 1", "dropped 1", "started 2"]);
+    });
 }
 
 #[test]

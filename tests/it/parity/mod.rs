@@ -36,6 +36,8 @@ pub enum Answer {
     Hang,
 }
 
+type OnStart = Box<dyn FnMut(&mut StartContext<Probe>) + Send>;
+
 /// A probe whose first start gives the first answer, and so on; the last one holds for all that follow.
 ///
 /// Writes `start N` into the journal at each call of its start.
@@ -45,7 +47,7 @@ pub struct Scripted {
     restart: Restart,
     shutdown: Shutdown,
     child_type: ChildType,
-    on_start: Box<dyn FnMut(&mut StartContext<Probe>) + Send>,
+    on_start: OnStart,
     on_stopping: Option<Box<dyn Fn(Probe) -> Probe + Send>>,
 }
 

@@ -327,7 +327,8 @@ fn who_waits_is_answered_when_the_supervisor_ends() {
         let report = supervisor.stop().await.unwrap();
 
         assert_eq!(terminated.await, Ok(()));
-        assert!(matches!(started.await.unwrap_err(), StartChildError::ShuttingDown));
+        let error = started.await.unwrap_err();
+        assert!(matches!(error, StartChildError::ShuttingDown), "{error}");
         assert_eq!((report.stopped, report.is_clean()), (1, true));
     });
 }

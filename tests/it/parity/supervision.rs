@@ -347,6 +347,44 @@ fn a_supervisor_ends_with_its_parent_and_its_children_with_it() {
 }
 
 #[test]
+fn a_supervisor_that_is_killed_takes_its_children_with_it_and_comes_back_empty() {
+    world(async {
+        let journal = Journal::new();
+        let parent = DynamicSupervisor::builder().start().unwrap();
+        let nested = parent.start_child(DynamicSupervisor::builder().name("rooms").into_child()).await.unwrap();
+        let child = nested.addr.start_child(Probe::child(&journal)).await.unwrap();
+        let exited = nested.addr.exited();
+
+        parent.kill_child(nested.id).await.unwrap();
+
+        assert_eq!(exited.await.to_string(), "killed");
+        assert_eq!(journal.entries(), ["started 1", "stopping 1", "stopped 1", "dropped 1"]);
+        assert!(!child.addr.connected());
+        assert_eq!(counts(&nested.addr).await, [0, 0, 0, 0]);
+        assert_eq!(DynamicSupervisor::whereis("rooms"), Some(nested.addr));
+    });
+}
+
+#[test]
+fn a_nested_supervisor_keeps_its_name_while_it_lives_and_frees_it_before_its_end_is_answered() {
+    for restart in [Restart::Permanent, Restart::Transient, Restart::Temporary] {
+        world(async move {
+            let parent = DynamicSupervisor::builder().start().unwrap();
+            let spec = || DynamicSupervisor::builder().name("rooms").into_child().restart(restart);
+            let first = parent.start_child(spec()).await.unwrap();
+            settle().await;
+            assert_eq!(DynamicSupervisor::whereis("rooms"), Some(first.addr), "{restart}");
+
+            let terminated = parent.terminate_child(first.id).await;
+
+            assert_eq!(DynamicSupervisor::whereis("rooms"), None, "{restart}");
+            assert_eq!(terminated, Ok(()));
+            parent.start_child(spec()).await.unwrap();
+        });
+    }
+}
+
+#[test]
 fn a_supervisor_past_its_limit_comes_back_empty_with_its_address_and_name_if_it_is_permanent() {
     world(async {
         let parent = DynamicSupervisor::builder().start().unwrap();

@@ -1,10 +1,10 @@
 //! Ending one child, and which ends are reported.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use actix_dynamic_supervisor::prelude::*;
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{cleans_up, counts, crashes, ends, ends_normally, ends_with, ignores, lingers, states, Answer, Scripted};
 use crate::support::{settle, world, Ask, Do, Exit, Journal, Panic, Probe, Reports};
@@ -153,6 +153,8 @@ fn an_end_on_request_is_reported_when_it_is_not_the_one_expected() {
                 Running::Stop
             };
             assert_eq!(reported(child(restart).on_stopping(fails)).await, ["failed: disk full"]);
+            let panics = |_: &mut Probe, _: &mut Context<Probe>| std::panic::panic_any("ouch");
+            assert_eq!(reported(child(restart).on_stopping(panics)).await, ["panicked: ouch"]);
             let normal = child(restart).on_stopping(ends_normally);
             let expected: &[&str] = if restart == Restart::Permanent { &["normal"] } else { &[] };
             assert_eq!(reported(normal).await, expected);
@@ -188,6 +190,55 @@ fn a_child_that_is_dead_but_not_noticed_is_removed_and_only_a_normal_end_goes_un
             assert_eq!(reports.kinds(), expected, "{case}");
             assert_eq!(ends(&reports), [reason.to_string()], "{case}: told once");
         }
+    });
+}
+
+#[test]
+fn a_child_that_came_back_and_crashed_again_but_not_noticed_is_reported_too() {
+    world(async {
+        let reports = Reports::capture();
+        let supervisor = DynamicSupervisor::builder().start().unwrap();
+        let permit = Arc::new(Notify::new());
+        let gate = Arc::clone(&permit);
+        let child = Child::from_async(move |cx: StartContext<Probe>| {
+            let gate = Arc::clone(&gate);
+            async move {
+                if cx.incarnation() > 1 {
+                    gate.notified().await;
+                }
+                Ok::<_, BoxError>(Start::Run(Probe::new(&Journal::new(), cx.incarnation())))
+            }
+        });
+        let child = supervisor.start_child(child).await.unwrap();
+        crashes(&child.addr).await;
+        assert_eq!(states(&supervisor).await, [ChildState::Restarting]);
+
+        // Its turn is before its supervisor's: it comes back and crashes, both notices stand behind the request.
+        child.addr.do_send(Panic("again"));
+        permit.notify_one();
+        assert_eq!(supervisor.terminate_child(child.id).await, Ok(()));
+
+        assert_eq!(reports.kinds(), ["child_terminated", "shutdown_error"]);
+        assert_eq!(reports.all()[1].field("reason"), "panicked: again");
+    });
+}
+
+#[test]
+fn a_child_that_panics_while_it_takes_its_time_to_end_is_reported_with_that() {
+    world(async {
+        let reports = Reports::capture();
+        let supervisor = DynamicSupervisor::builder().start().unwrap();
+        let spec = Scripted::new(&Journal::new(), [Answer::Run]).on_stopping(lingers(SECOND));
+        let child = supervisor.start_child(spec).await.unwrap();
+        let terminated = supervisor.terminate_child(child.id);
+        settle().await;
+
+        crashes(&child.addr).await;
+
+        assert_eq!(terminated.await, Ok(()));
+        assert_eq!(reports.kinds(), ["shutdown_error"]);
+        assert_eq!(reports.all()[0].field("reason"), "panicked: boom");
+        assert_eq!(counts(&supervisor).await, [0, 0, 0, 0], "it is not restarted");
     });
 }
 

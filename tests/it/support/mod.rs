@@ -21,8 +21,11 @@ pub fn world<T>(test: impl Future<Output = T>) -> T {
     System::with_tokio_rt(|| {
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
     })
-    .block_on(test)
+    .block_on(async { tokio::time::timeout(A_DAY, test).await.expect("nothing happens any more") })
 }
+
+/// More than any test lets pass. Where the clock is paused it passes at once when all wait for what never comes.
+const A_DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
 /// The same with a clock that runs, for tests that block a real thread or cross threads.
 pub fn real_world<T>(test: impl Future<Output = T>) -> T {
@@ -37,16 +40,14 @@ pub async fn settle() {
     }
 }
 
-/// Panics made on purpose carry a `&'static str` or a marker of this crate's tests; only those of failed assertions,
-/// which are formatted, are worth printing.
+/// Panics are told on one line, without a backtrace: there are many on purpose, and the harness shows what a test printed
+/// only if the test fails.
 fn silence_panics() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if info.payload().is::<String>() {
-                before(info);
-            }
-        }));
+        std::panic::set_hook(Box::new(|info| eprintln!("{info}")));
+        // `tracing` decides per call site for all threads. With one subscriber alive it asks the thread that comes by
+        // first, and one without a subscriber would switch that line off for the others.
+        let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
     });
 }
