@@ -322,6 +322,7 @@ impl<A: ChildActor> Runner<A> {
         } else {
             life.state = State::Over;
             self.inbox.close();
+            self.inbox.publish();
         }
     }
 
@@ -357,6 +358,7 @@ impl<A: ChildActor> Runner<A> {
         };
         self.inbox.note_residue(unwind::dispose(life.spec.take()));
         self.inbox.close();
+        self.inbox.publish();
         life.wake();
         told
     }
@@ -387,6 +389,7 @@ impl<A: ChildActor> Run for Runner<A> {
     fn begin(&self, incarnation: id::Incarnation) -> Begun {
         let life = &mut *self.life.borrow_mut();
         life.incarnation = incarnation;
+        self.inbox.publish();
         let last_exit = life.last_exit.as_ref().map(|(_, reason)| reason.clone());
         let cx = self.start_context(incarnation, last_exit);
         let (Some(spec), Some(mut cx)) = (&mut life.spec, cx) else {

@@ -35,6 +35,8 @@ pub(super) struct Inbox<A: ChildActor> {
     door: Cell<Door>,
     /// A panic in a destructor that nobody has told yet.
     residue: RefCell<Option<PanicReport>>,
+    /// Who is to be told of the present incarnation's end, when it is over and decided what follows.
+    obituaries: RefCell<Vec<Obituary>>,
     /// The pump was dropped by its context: somebody cancelled the handle under which messages are handled.
     is_pump_lost: Cell<bool>,
     exit: RefCell<Option<ExitReason>>,
@@ -42,6 +44,9 @@ pub(super) struct Inbox<A: ChildActor> {
     /// once: one that takes its time (`Running::Continue`) would else be asked again within the same poll, for ever.
     ends_unreferenced: Cell<bool>,
 }
+
+/// Tells somebody of an end.
+pub(crate) type Obituary = Box<dyn FnOnce()>;
 
 /// What the pump does when it is polled.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,6 +65,7 @@ impl<A: ChildActor> Inbox<A> {
             receiver: RefCell::new(Some(receiver)),
             door: Cell::new(Door::Untried),
             residue: RefCell::new(None),
+            obituaries: RefCell::new(Vec::new()),
             is_pump_lost: Cell::new(false),
             exit: RefCell::new(None),
             ends_unreferenced: Cell::new(ends_unreferenced),
@@ -119,6 +125,13 @@ impl<A: ChildActor> Inbox<A> {
 
     pub(super) fn exit(&self) -> Option<ExitReason> {
         self.exit.borrow().clone()
+    }
+
+    /// Tells of the last incarnation's end: its child begins anew, or is over, its mailbox closed and its spec dropped.
+    pub(super) fn publish(&self) {
+        for tell in self.obituaries.take() {
+            let _ = unwind::guard(tell);
+        }
     }
 
     pub(super) fn addr(&self) -> Option<Addr<A>> {
@@ -228,6 +241,7 @@ thread_local! {
 trait Seat {
     fn name_exit(&self, address: &dyn Any, reason: ExitReason);
     fn exit(&self) -> Option<ExitReason>;
+    fn after_burial(&self, tell: Obituary);
 }
 
 impl<A: ChildActor> Seat for Inbox<A> {
@@ -241,6 +255,10 @@ impl<A: ChildActor> Seat for Inbox<A> {
 
     fn exit(&self) -> Option<ExitReason> {
         self.exit.borrow().clone()
+    }
+
+    fn after_burial(&self, tell: Obituary) {
+        self.obituaries.borrow_mut().push(tell);
     }
 }
 
@@ -258,6 +276,15 @@ impl Drop for Seated {
 /// How the incarnation that is being dropped right now ends, if that is known: for destructors that must tell.
 pub(crate) fn ending_reason() -> Option<ExitReason> {
     SEAT.try_with(|current| current.borrow().clone()).ok().flatten()?.exit()
+}
+
+/// Has somebody told of the end of the incarnation that is being dropped right now, when it is over: its mailbox and
+/// its spec, with the names they hold, are gone then, or it has begun anew. At once if no runner runs it.
+pub(crate) fn after_burial(tell: Obituary) {
+    match SEAT.try_with(|current| current.borrow().clone()) {
+        Ok(Some(seat)) => seat.after_burial(tell),
+        Ok(None) | Err(_) => tell(),
+    }
 }
 
 /// Lets a supervised actor say why it stops. In the prelude.

@@ -122,8 +122,8 @@ impl Builder {
 impl<S: Into<Blueprint>> Builder<S> {
     /// A name within the current System, at most 255 bytes, found by [`DynamicSupervisor::whereis`].
     ///
-    /// It is free again before the supervisor's end is answered or told; that of a nested one when its parent has let go
-    /// of it. A named supervisor lives until it is stopped, even if nobody holds its address.
+    /// It is free again before the supervisor's end is answered or told. A named supervisor lives until it is stopped,
+    /// even if nobody holds its address.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Name::Local(name.into().into());
         self

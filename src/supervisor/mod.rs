@@ -202,12 +202,15 @@ impl Drop for DynamicSupervisor {
             self.tell(&Fact::SupervisorEnded { reason: &reason });
         }
         self.teller.summarise();
-        if let Some(closing) = self.closing.take() {
-            closing.answer(&report);
-        }
-        for exit in mem::take(&mut self.exits) {
-            exit.keep(reason.clone());
-        }
+        let (closing, exits) = (self.closing.take(), mem::take(&mut self.exits));
+        runner::after_burial(Box::new(move || {
+            if let Some(closing) = closing {
+                closing.answer(&report);
+            }
+            for exit in exits {
+                exit.keep(reason.clone());
+            }
+        }));
     }
 }
 
