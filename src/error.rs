@@ -119,7 +119,6 @@ pub enum StopError {
 /// There is no supervisor to ask.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the supervisor is gone")]
-#[non_exhaustive]
 pub struct SupervisorGone;
 
 /// Why a supervisor kept its old flags.

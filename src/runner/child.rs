@@ -17,7 +17,7 @@ use actix::{
     Addr,
 };
 use futures::task::noop_waker_ref;
-use tokio::time::{sleep, Instant, Sleep};
+use tokio::time::{sleep_until, Instant, Sleep};
 
 use super::{
     inbox::{addr_key, Door, Inbox},
@@ -213,6 +213,7 @@ impl<A: ChildActor> Runner<A> {
 
     fn starting(&self, future: StartFuture<A>) -> State<A> {
         let limit = self.birth.as_ref().and_then(|birth| birth.start_timeout);
+        let limit = limit.and_then(|limit| Instant::now().checked_add(limit));
         State::Starting { future, deadline: limit.and_then(deadline) }
     }
 
@@ -293,11 +294,10 @@ impl<A: ChildActor> Runner<A> {
                     }
                 }
                 State::Alive { incarnation, deadline } => {
+                    let limit = deadline.as_ref().map(|sleep| sleep.deadline());
                     // The deadline first: a child that keeps itself busy must not outrun it.
                     let ended = if has_passed(deadline, cx) {
-                        let overran =
-                            deadline.as_ref().is_some_and(|sleep| Instant::now() > sleep.deadline() + OVERRUN);
-                        life.take_incarnation().map(|late| Ended { overran, ..late.kill() })
+                        life.take_incarnation().map(Incarnation::kill)
                     } else {
                         let polled = incarnation.poll(cx);
                         self.tell_residue(life.incarnation);
@@ -307,7 +307,8 @@ impl<A: ChildActor> Runner<A> {
                         }
                     };
                     if let Some(ended) = ended {
-                        self.exited(life, ended);
+                        let overran = limit.is_some_and(has_overrun);
+                        self.exited(life, Ended { overran, ..ended });
                     }
                 }
             }
@@ -426,7 +427,8 @@ impl<A: ChildActor> Run for Runner<A> {
         let State::Alive { incarnation, deadline } = &mut life.state else {
             return Stopped::NotAlive(NotAlive::Dead(life.last_exit.clone()));
         };
-        let began = Instant::now();
+        // Before it is asked: what it does at once is part of its time.
+        let limit = shutdown.limit().and_then(|limit| Instant::now().checked_add(limit));
         let mut ended = if shutdown == Shutdown::BrutalKill {
             life.take_incarnation().map(Incarnation::kill)
         } else {
@@ -434,7 +436,7 @@ impl<A: ChildActor> Run for Runner<A> {
             match incarnation.poll(&mut inline_context()) {
                 Poll::Ready(over) => life.take_incarnation().map(|dead| dead.bury(over)),
                 Poll::Pending => {
-                    *deadline = shutdown.limit().and_then(self::deadline);
+                    *deadline = limit.and_then(self::deadline);
                     // Polled with a waker that wakes nobody: its task has to look for itself.
                     life.wake();
                     None
@@ -443,7 +445,7 @@ impl<A: ChildActor> Run for Runner<A> {
         };
         match &mut ended {
             Some(ended) => {
-                ended.overran = shutdown.limit().is_some_and(|limit| began.elapsed() > limit.saturating_add(OVERRUN));
+                ended.overran = limit.is_some_and(has_overrun);
                 life.bury(ended);
                 Stopped::Ended(ended.clone())
             }
@@ -550,6 +552,11 @@ fn has_passed(deadline: &mut Deadline, cx: &mut task::Context<'_>) -> bool {
 }
 
 /// None without a runtime, that is while the arbiter is being torn down: then there is nothing to wait for either.
-fn deadline(limit: Duration) -> Deadline {
-    tokio::runtime::Handle::try_current().ok().map(|_| Box::pin(sleep(limit)))
+fn deadline(at: Instant) -> Deadline {
+    tokio::runtime::Handle::try_current().ok().map(|_| Box::pin(sleep_until(at)))
+}
+
+/// Is it so late that the thread must have been blocked?
+fn has_overrun(limit: Instant) -> bool {
+    Instant::now().saturating_duration_since(limit) > OVERRUN
 }

@@ -37,6 +37,8 @@ pub(super) struct Inbox<A: ChildActor> {
     residue: RefCell<Option<PanicReport>>,
     /// Who is to be told of the present incarnation's end, when it is over and decided what follows.
     obituaries: RefCell<Vec<Obituary>>,
+    /// What the last incarnation left for requests that come too late.
+    last_words: RefCell<Option<Rc<dyn Any>>>,
     /// The pump was dropped by its context: somebody cancelled the handle under which messages are handled.
     is_pump_lost: Cell<bool>,
     exit: RefCell<Option<ExitReason>>,
@@ -66,6 +68,7 @@ impl<A: ChildActor> Inbox<A> {
             door: Cell::new(Door::Untried),
             residue: RefCell::new(None),
             obituaries: RefCell::new(Vec::new()),
+            last_words: RefCell::new(None),
             is_pump_lost: Cell::new(false),
             exit: RefCell::new(None),
             ends_unreferenced: Cell::new(ends_unreferenced),
@@ -242,6 +245,7 @@ trait Seat {
     fn name_exit(&self, address: &dyn Any, reason: ExitReason);
     fn exit(&self) -> Option<ExitReason>;
     fn after_burial(&self, tell: Obituary);
+    fn last_words(&self) -> &RefCell<Option<Rc<dyn Any>>>;
 }
 
 impl<A: ChildActor> Seat for Inbox<A> {
@@ -260,6 +264,10 @@ impl<A: ChildActor> Seat for Inbox<A> {
     fn after_burial(&self, tell: Obituary) {
         self.obituaries.borrow_mut().push(tell);
     }
+
+    fn last_words(&self) -> &RefCell<Option<Rc<dyn Any>>> {
+        &self.last_words
+    }
 }
 
 /// Gives the seat back to who had it: a start inside a supervisor's turn is nested in the supervisor's poll.
@@ -276,6 +284,20 @@ impl Drop for Seated {
 /// How the incarnation that is being dropped right now ends, if that is known: for destructors that must tell.
 pub(crate) fn ending_reason() -> Option<ExitReason> {
     SEAT.try_with(|current| current.borrow().clone()).ok().flatten()?.exit()
+}
+
+/// Leaves something for requests that the incarnation being dropped right now has not come to.
+pub(crate) fn leave_words(words: impl Any) {
+    if let Ok(Some(seat)) = SEAT.try_with(|current| current.borrow().clone()) {
+        seat.last_words().replace(Some(Rc::new(words)));
+    }
+}
+
+/// What was left by the one whose mailbox is being closed right now.
+pub(crate) fn last_words<T: Clone + 'static>() -> Option<T> {
+    let seat = SEAT.try_with(|current| current.borrow().clone()).ok().flatten()?;
+    let words = seat.last_words().borrow().clone()?;
+    words.downcast_ref().cloned()
 }
 
 /// Has somebody told of the end of the incarnation that is being dropped right now, when it is over: its mailbox and

@@ -33,6 +33,6 @@ mod protocol;
 pub use self::inbox::ExitContext;
 pub(crate) use self::{
     child::{launch, launch_root, Birth, Launched},
-    inbox::{addr_key, after_burial, ending_reason},
+    inbox::{addr_key, after_burial, ending_reason, last_words, leave_words},
     protocol::{Begun, Ended, NotAlive, Report, Reports, RunnerHandle, StartFailure, Stopped, What},
 };

@@ -243,9 +243,9 @@ impl Watchable for Reinit {
 }
 
 impl Watchable for Stop {
-    /// What it asked for has come about; who was asked first has the report.
+    /// What it asked for has come about.
     fn overtaken(_: ExitReason) -> Option<Self::Result> {
-        Some(ShutdownReport::default())
+        runner::last_words()
     }
 }
 

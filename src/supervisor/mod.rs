@@ -202,6 +202,7 @@ impl Drop for DynamicSupervisor {
             self.tell(&Fact::SupervisorEnded { reason: &reason });
         }
         self.teller.summarise();
+        runner::leave_words(report.clone());
         let (closing, exits) = (self.closing.take(), mem::take(&mut self.exits));
         runner::after_burial(Box::new(move || {
             if let Some(closing) = closing {

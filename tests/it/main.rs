@@ -12,6 +12,7 @@
 
 mod support;
 
+mod addresses;
 mod faults_a;
 mod faults_b;
 mod parity;

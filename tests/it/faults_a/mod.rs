@@ -1,12 +1,19 @@
 //! Faults F01 to F17: what breaks, and what must not break with it.
 
+mod arbiters;
+mod blocked;
 mod crashes;
 mod destructors;
 mod errors;
+mod floods;
 mod hooks;
 mod queues;
+mod restarts;
 mod specs;
 mod starts;
+mod stops;
+mod storms;
+mod subtrees;
 
 use std::panic::panic_any;
 

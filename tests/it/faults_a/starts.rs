@@ -256,6 +256,7 @@ fn a_supervisor_with_a_hanging_start_can_be_stopped() {
         let report = scene.supervisor.stop().await.unwrap();
 
         assert_eq!(report.stopped, 1, "the bystander");
-        assert!(matches!(hanging.await, Err(StartChildError::ShuttingDown)));
+        let started = hanging.await;
+        assert!(matches!(started, Err(StartChildError::ShuttingDown)), "{started:?}");
     });
 }

@@ -22,7 +22,7 @@ fn a_stop_is_answered_when_all_children_are_gone() {
 
         let report = supervisor.stop().await.unwrap();
 
-        assert_eq!(report.to_string(), "stopped: 2, killed: 0, unresponsive: 0");
+        assert_eq!(report.to_string(), "stopped: 2, killed: 0, failed: 0, unresponsive: 0");
         assert_eq!(plain.entries(), ["started 1", "stopping 1", "stopped 1", "dropped 1"]);
         assert_eq!(slow.entries().last().unwrap(), "dropped 1");
         assert!(!supervisor.connected());

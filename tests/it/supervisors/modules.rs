@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use actix_dynamic_supervisor::{prelude::*, ReinitError};
 
-use crate::support::{world, Ask, Journal, Panic, Probe};
+use crate::support::{settle, world, Ask, Journal, Panic, Probe};
 
 /// What `init` is to do the next time it is called.
 #[derive(Clone)]
@@ -50,7 +50,10 @@ fn noting_extra(
 ) -> Child<Probe, (), impl FnMut(&mut StartContext<Probe>) -> Starting<Probe> + Send + 'static> {
     let journal = journal.clone();
     Child::with(move |cx: &mut StartContext<Probe>| {
-        journal.note(format_args!("extra {:?}", cx.extra::<u8>().ok()));
+        match cx.extra::<u8>() {
+            Ok(extra) => journal.note(format_args!("extra {extra}")),
+            Err(missing) => journal.note(missing),
+        }
         Probe::new(&journal, cx.incarnation())
     })
 }
@@ -76,8 +79,9 @@ fn the_flags_that_init_answers_hold() {
 fn flags_made_by_hand_have_the_same_defaults_as_a_builder() {
     world(async {
         let journal = Journal::new();
-        let supervisor = DynamicSupervisor::start_module::<Scripted>(Script::new(Next::Flags(Flags::default())));
-        let child = supervisor.unwrap().start_child(Probe::child(&journal)).await.unwrap();
+        let script = Script::new(Next::Flags(Flags::default()));
+        let supervisor = DynamicSupervisor::start_module::<Scripted>(script).unwrap();
+        let child = supervisor.start_child(Probe::child(&journal)).await.unwrap();
 
         for incarnation in 2..=4 {
             child.addr.do_send(Panic("boom"));
@@ -151,7 +155,7 @@ fn init_is_called_again_when_a_nested_module_is_restarted_and_may_decline() {
 
         script.then(Next::Ignore);
         parent.kill_child(nested.id).await.unwrap();
-        assert_eq!(parent.count_children().await.unwrap().specs, 1, "its end is not noticed yet");
+        settle().await;
         assert_eq!(parent.count_children().await.unwrap().specs, 0);
         assert!(!nested.addr.connected());
     });
@@ -223,7 +227,7 @@ fn new_extras_reach_later_starts_and_restarts_and_old_ones_are_gone() {
         script.then(Next::Flags(Flags::new()));
         supervisor.reinit().await.unwrap();
         supervisor.start_child(noting_extra(&new)).await.unwrap();
-        assert!(new.has("extra None"));
+        assert!(new.has("the supervisor has no extra argument of type u8"));
     });
 }
 
