@@ -12,150 +12,48 @@ use std::{
     time::Duration,
 };
 
-use actix::{
-    dev::channel::{self, AddressReceiver},
-    Addr,
-};
 use futures::task::noop_waker_ref;
 use tokio::time::{sleep_until, Instant, Sleep};
 
 use super::{
-    inbox::{addr_key, Door, Inbox},
+    inbox::{addr_key, Inbox},
     incarnation::{FirstPoll, Incarnation},
-    protocol::{Begun, Ended, NotAlive, Report, Reports, Run, RunnerHandle, StartFailure, Stopped, What},
+    launch::{Birth, Respawn},
+    protocol::{Begun, Ended, NotAlive, Report, Run, StartFailure, Stopped, What},
 };
 use crate::{
     exit::ExitReason,
-    id::{self, ChildId},
+    id,
     policy::{Restart, Shutdown},
-    spec::{ChildActor, ChildSpec, Inherited, Start, StartContext, StartResult, Starting, When},
+    spec::{ChildActor, Start, StartContext, StartResult, Starting, When},
     unwind::{self, PanicReport},
 };
-
-/// Actix's own default; it says when a sender has to wait, not how much is kept.
-const MAILBOX_CAPACITY: usize = 16;
 
 /// How much longer than its limit a child may keep its thread before it is called unresponsive.
 const OVERRUN: Duration = Duration::from_secs(1);
 
-/// What a runner is born with.
-pub(crate) struct Birth {
-    pub(crate) id: ChildId,
-    pub(crate) restart: Restart,
-    pub(crate) start_timeout: Option<Duration>,
-    pub(crate) inherited: Arc<Inherited>,
-    pub(crate) reports: Arc<dyn Reports>,
-}
-
-/// What a launch came to; `A` and `I` are known from here upwards only to the caller of `start_child`.
-pub(crate) enum Launched<A: ChildActor, I> {
-    Running {
-        addr: Addr<A>,
-        runner: RunnerHandle,
-        info: Option<I>,
-    },
-    /// A report will follow; the info will lie in the cell.
-    Starting {
-        addr: Addr<A>,
-        runner: RunnerHandle,
-        info: Rc<RefCell<Option<I>>>,
-    },
-    Not(StartFailure),
-}
-
-/// Begins a child's first incarnation, inline.
-pub(crate) fn launch<S: ChildSpec>(mut spec: S, birth: Birth) -> Launched<S::Actor, S::Info> {
-    let (sender, receiver) = channel::channel(MAILBOX_CAPACITY);
-    let addr = Addr::new(sender);
-    let runner = Rc::new(Runner::new(Inbox::new(receiver, false), Some(birth)));
-    let Some(mut cx) = runner.start_context(id::Incarnation::FIRST, None) else {
-        return Launched::Not(StartFailure::Exited(ExitReason::Unknown));
-    };
-
-    let starting = unwind::guard(|| spec.start(&mut cx));
-    let life = &mut *runner.life.borrow_mut();
-    let launched = match starting {
-        Err(report) => Launched::Not(StartFailure::Panicked(report)),
-        Ok(Starting(When::Now(result))) => {
-            let (result, info) = match result.map(Start::split) {
-                Ok((start, info)) => (Ok(start), info),
-                Err(error) => (Err(error), None),
-            };
-            match runner.conclude(life, result, &mut inline_context()) {
-                Ok(lived) => {
-                    if let Some(ended) = lived {
-                        runner.report(What::Exited(ended), life.incarnation);
-                    }
-                    Launched::Running { addr, runner: RunnerHandle::local(runner.clone()), info }
-                }
-                Err(failure) => {
-                    runner.note(unwind::dispose(info), life.incarnation);
-                    Launched::Not(failure)
-                }
-            }
-        }
-        Ok(Starting(When::Later(future))) => {
-            let info = Rc::new(RefCell::new(None));
-            let answered = Rc::clone(&info);
-            let future = async move {
-                let (start, info) = future.await?.split();
-                *answered.borrow_mut() = info;
-                Ok(start)
-            };
-            life.state = runner.starting(Box::pin(future));
-            Launched::Starting { addr, runner: RunnerHandle::local(runner.clone()), info }
-        }
-    };
-
-    // A temporary child's spec has done its work, and so has that of a start that failed.
-    let is_kept = !matches!(launched, Launched::Not(_)) && runner.is_restartable();
-    if is_kept {
-        life.spec = Some(Box::new(spec));
-    } else {
-        runner.note(unwind::dispose(spec), life.incarnation);
-    }
-    if !matches!(launched, Launched::Not(_)) {
-        actix_rt::spawn(Task(Rc::clone(&runner)));
-    } else {
-        runner.inbox.close();
-    }
-    launched
-}
-
-/// Runs an actor that nobody supervises on the same machinery: its panics are contained, its mailbox is budgeted.
-///
-/// It ends like a plain actor, when it stops or nobody holds its address any more.
-pub(crate) fn launch_root<A: ChildActor>(actor: A, receiver: AddressReceiver<A>) {
-    let runner = Rc::new(Runner::new(Inbox::new(receiver, true), None));
-    let incarnation = Incarnation::new(actor, runner.inbox.context(), Rc::clone(&runner.inbox));
-    // Nobody waits to hear that it has started, so the first poll is one like any other.
-    runner.inbox.set_door(Door::Open);
-    runner.life.borrow_mut().state = State::Alive { incarnation, deadline: None };
-    actix_rt::spawn(Task(runner));
-}
-
 /// What stays of a child from its first start to its end.
-struct Runner<A: ChildActor> {
-    inbox: Rc<Inbox<A>>,
+pub(super) struct Runner<A: ChildActor> {
+    pub(super) inbox: Rc<Inbox<A>>,
     /// `None` for a root: there is nobody to report to, and nobody who starts it again.
     birth: Option<Birth>,
-    life: RefCell<Life<A>>,
+    pub(super) life: RefCell<Life<A>>,
 }
 
-struct Life<A: ChildActor> {
-    state: State<A>,
-    incarnation: id::Incarnation,
+pub(super) struct Life<A: ChildActor> {
+    pub(super) state: State<A>,
+    pub(super) incarnation: id::Incarnation,
     /// Which incarnation ended last, and how.
     last_exit: Option<(id::Incarnation, ExitReason)>,
     /// How to make the actor again; `None` for temporary children and roots.
-    spec: Option<Box<dyn Respawn<A>>>,
+    pub(super) spec: Option<Box<dyn Respawn<A>>>,
     /// Wakes the runner's task.
     waker: Option<Waker>,
 }
 
 // Nearly all are alive nearly always: a box would cost an allocation per incarnation and save nothing.
 #[allow(clippy::large_enum_variant)]
-enum State<A: ChildActor> {
+pub(super) enum State<A: ChildActor> {
     /// The start goes on.
     Starting { future: StartFuture<A>, deadline: Deadline },
     /// The actor lives. With a deadline it has been asked to stop.
@@ -166,41 +64,25 @@ enum State<A: ChildActor> {
     Over,
 }
 
-type StartFuture<A> = Pin<Box<dyn Future<Output = StartResult<A>>>>;
-type Deadline = Option<Pin<Box<Sleep>>>;
-
-/// A spec that is asked again; what its starts hand to their caller has no taker then.
-trait Respawn<A: ChildActor> {
-    fn respawn(&mut self, cx: &mut StartContext<A>, inbox: &Rc<Inbox<A>>) -> Starting<A>;
-}
-
-impl<S: ChildSpec> Respawn<S::Actor> for S {
-    fn respawn(&mut self, cx: &mut StartContext<S::Actor>, inbox: &Rc<Inbox<S::Actor>>) -> Starting<S::Actor> {
-        let inbox = Rc::clone(inbox);
-        let without_info = move |start: Start<S::Actor, S::Info>| {
-            let (start, info) = start.split();
-            inbox.note_residue(unwind::dispose(info));
-            start
-        };
-        match self.start(cx).0 {
-            When::Now(result) => Starting::now(result.map(without_info)),
-            When::Later(future) => Starting::later(async move { future.await.map(without_info) }),
-        }
-    }
-}
+pub(super) type StartFuture<A> = Pin<Box<dyn Future<Output = StartResult<A>>>>;
+pub(super) type Deadline = Option<Pin<Box<Sleep>>>;
 
 impl<A: ChildActor> Runner<A> {
-    fn new(inbox: Inbox<A>, birth: Option<Birth>) -> Self {
+    pub(super) fn new(inbox: Inbox<A>, birth: Option<Birth>) -> Self {
         let life =
             Life { state: State::Dead, incarnation: id::Incarnation::FIRST, last_exit: None, spec: None, waker: None };
         Self { inbox: Rc::new(inbox), birth, life: RefCell::new(life) }
     }
 
-    fn is_restartable(&self) -> bool {
+    pub(super) fn is_restartable(&self) -> bool {
         self.birth.as_ref().is_some_and(|birth| birth.restart != Restart::Temporary)
     }
 
-    fn start_context(&self, incarnation: id::Incarnation, last_exit: Option<ExitReason>) -> Option<StartContext<A>> {
+    pub(super) fn start_context(
+        &self,
+        incarnation: id::Incarnation,
+        last_exit: Option<ExitReason>,
+    ) -> Option<StartContext<A>> {
         let birth = self.birth.as_ref()?;
         Some(StartContext {
             addr: self.inbox.addr()?.downgrade(),
@@ -211,7 +93,7 @@ impl<A: ChildActor> Runner<A> {
         })
     }
 
-    fn starting(&self, future: StartFuture<A>) -> State<A> {
+    pub(super) fn starting(&self, future: StartFuture<A>) -> State<A> {
         let limit = self.birth.as_ref().and_then(|birth| birth.start_timeout);
         let limit = limit.and_then(|limit| Instant::now().checked_add(limit));
         State::Starting { future, deadline: limit.and_then(deadline) }
@@ -220,7 +102,7 @@ impl<A: ChildActor> Runner<A> {
     /// Turns the good answer of a start into an incarnation and polls it for the first time.
     ///
     /// `Ok(Some(_))`: it started and then ended at once.
-    fn conclude(
+    pub(super) fn conclude(
         &self,
         life: &mut Life<A>,
         result: StartResult<A>,
@@ -364,7 +246,7 @@ impl<A: ChildActor> Runner<A> {
         told
     }
 
-    fn report(&self, what: What, incarnation: id::Incarnation) {
+    pub(super) fn report(&self, what: What, incarnation: id::Incarnation) {
         if let Some(birth) = &self.birth {
             // Where nobody takes the report it is dropped, and what it holds is user code.
             let _ = unwind::guard(|| birth.reports.report(Report { child: birth.id, incarnation, what }));
@@ -372,14 +254,14 @@ impl<A: ChildActor> Runner<A> {
     }
 
     /// Tells of a panic that was contained deeper down.
-    fn tell_residue(&self, incarnation: id::Incarnation) {
+    pub(super) fn tell_residue(&self, incarnation: id::Incarnation) {
         if let Some(residue) = self.inbox.take_residue() {
             self.report(What::Residue(residue), incarnation);
         }
     }
 
     /// Tells of a panic that changes nothing else.
-    fn note(&self, disposed: Result<(), PanicReport>, incarnation: id::Incarnation) {
+    pub(super) fn note(&self, disposed: Result<(), PanicReport>, incarnation: id::Incarnation) {
         if let Err(residue) = disposed {
             self.report(What::Residue(residue), incarnation);
         }
@@ -519,7 +401,7 @@ impl<A: ChildActor> Life<A> {
 }
 
 /// The runner as a task on its arbiter. Dropped before its time when the arbiter goes.
-struct Task<A: ChildActor>(Rc<Runner<A>>);
+pub(super) struct Task<A: ChildActor>(pub(super) Rc<Runner<A>>);
 
 impl<A: ChildActor> Future for Task<A> {
     type Output = ();
@@ -543,7 +425,7 @@ impl<A: ChildActor> Drop for Task<A> {
 }
 
 /// For polls inside somebody else's turn. What they leave pending is polled again by the runner's own task.
-fn inline_context() -> task::Context<'static> {
+pub(super) fn inline_context() -> task::Context<'static> {
     task::Context::from_waker(noop_waker_ref())
 }
 

@@ -28,11 +28,12 @@
 mod child;
 mod inbox;
 mod incarnation;
+mod launch;
 mod protocol;
 
 pub use self::inbox::ExitContext;
 pub(crate) use self::{
-    child::{launch, launch_root, Birth, Launched},
     inbox::{addr_key, after_burial, ending_reason, last_words, leave_words},
+    launch::{launch, launch_root, Birth, Launched},
     protocol::{Begun, Ended, NotAlive, Report, Reports, RunnerHandle, StartFailure, Stopped, What},
 };

@@ -185,20 +185,20 @@ macro_rules! shared_options {
             self.options.id = Some(id.into());
             self
         }
-
-        /// How long an asynchronous start may take, in every incarnation. Default: no limit.
-        ///
-        /// When it has passed the start is dropped and has failed with `Timeout`. A synchronous start cannot be
-        /// interrupted and is not measured.
-        pub fn start_timeout(mut self, limit: Duration) -> Self {
-            self.options.start_timeout = Some(limit);
-            self
-        }
     };
 }
 
 impl<A, I, F> Child<A, I, F> {
     shared_options!();
+
+    /// How long an asynchronous start may take, in every incarnation. Default: no limit.
+    ///
+    /// When it has passed the start is dropped and has failed with `Timeout`. A synchronous start cannot be
+    /// interrupted and is not measured.
+    pub fn start_timeout(mut self, limit: Duration) -> Self {
+        self.options.start_timeout = Some(limit);
+        self
+    }
 }
 
 impl<A, I, F> ChildSpec for Child<A, I, F>

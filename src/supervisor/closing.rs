@@ -9,7 +9,7 @@ use actix::{AsyncContext, Context, SpawnHandle};
 use tokio::time::Instant;
 
 use super::{
-    handlers::Told,
+    ending::Told,
     leave,
     messages::Stop,
     now,

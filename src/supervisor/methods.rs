@@ -106,7 +106,8 @@ pub trait SupervisorAddr: sealed::Sealed {
 
     /// Ends all children, all at the same time, then the supervisor; answers when all are gone.
     ///
-    /// It takes as long as the slowest child. The supervisor ends with [`ExitReason::Normal`].
+    /// It takes as long as the slowest child. The supervisor ends with [`ExitReason::Normal`]. A nested one whose restart
+    /// type is permanent is then started again by its parent: to end it for good, have the parent terminate it.
     ///
     /// # Errors
     ///

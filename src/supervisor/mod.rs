@@ -6,6 +6,7 @@
 
 mod builder;
 mod closing;
+mod ending;
 mod error;
 mod handlers;
 mod messages;
@@ -13,6 +14,9 @@ mod methods;
 mod module;
 mod naming;
 mod reply;
+mod reports;
+mod seat;
+mod starting;
 
 use std::{collections::HashMap, mem, sync::Arc, time::Duration};
 
@@ -30,7 +34,7 @@ pub use self::{
     module::{Init, SupervisorModule},
     naming::SupervisorRegistry,
 };
-use self::{closing::Closing, handlers::Seat, module::FlagSource, reply::Promise};
+use self::{closing::Closing, module::FlagSource, reply::Promise, seat::Seat};
 use crate::{
     children::Children,
     error::StartChildError,

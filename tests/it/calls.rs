@@ -13,7 +13,7 @@ use actix::{dev::ToEnvelope, prelude::*};
 use actix_dynamic_supervisor::{prelude::*, AwaitExit, ChildCounts, Reinit, ReinitError, StopError};
 
 use crate::{
-    faults_b::script::{gated, slow_to_stop, Gate},
+    support::script::{gated, slow_to_stop, Gate},
     support::{real_world, settle, world, Ask, Journal, Panic, Probe},
 };
 

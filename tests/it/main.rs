@@ -13,8 +13,11 @@
 mod support;
 
 mod addresses;
+mod calls;
+mod child_specs;
 mod faults_a;
 mod faults_b;
+mod naming;
 mod parity;
 mod smoke;
 mod supervisors;

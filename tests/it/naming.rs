@@ -9,7 +9,10 @@ use std::{
 use actix::prelude::*;
 use actix_dynamic_supervisor::{prelude::*, SupervisorRegistry};
 
-use crate::support::{real_world, world, Ask, Journal, Panic, Probe};
+use crate::{
+    support::script::OnTheWay,
+    support::{real_world, settle, world, Ask, Journal, Panic, Probe},
+};
 
 #[test]
 fn whereis_finds_a_supervisor_by_its_name_as_long_as_it_lives() {
@@ -177,6 +180,43 @@ fn a_nested_supervisor_keeps_its_key_over_restarts_and_gives_it_back_at_its_end(
     });
 }
 
+/// A registry that writes down what is asked of it.
+struct Noting(Journal);
+
+impl SupervisorRegistry<()> for Noting {
+    fn register(&self, _: &(), _: Addr<DynamicSupervisor>) -> Result<(), Addr<DynamicSupervisor>> {
+        self.0.note("register");
+        Ok(())
+    }
+
+    fn unregister(&self, _: &()) {
+        self.0.note("unregister");
+    }
+}
+
+#[test]
+fn a_key_is_taken_once_and_given_back_once_however_often_its_supervisor_is_restarted() {
+    for restart in [Restart::Permanent, Restart::Transient, Restart::Temporary] {
+        world(async {
+            let journal = Journal::new();
+            let parent = DynamicSupervisor::builder().start().unwrap();
+            let spec = DynamicSupervisor::builder().via(Noting(journal.clone()), ()).into_child().restart(restart);
+            let nested = parent.start_child(spec).await.unwrap();
+
+            if restart != Restart::Temporary {
+                for _ in 0..3 {
+                    parent.kill_child(nested.id).await.unwrap();
+                    assert_eq!(nested.addr.count_children().await.unwrap().specs, 0, "it is back");
+                }
+            }
+            assert_eq!(journal.entries(), ["register"], "{restart}");
+            parent.stop().await.unwrap();
+
+            assert_eq!(journal.entries(), ["register", "unregister"], "{restart}");
+        });
+    }
+}
+
 #[test]
 fn a_supervisor_that_does_not_start_gives_its_key_back() {
     world(async {
@@ -201,6 +241,47 @@ fn a_key_goes_back_to_its_registry_when_the_system_ends_without_a_stop() {
 
     done_rx.recv().unwrap();
     assert_eq!(tenants.find("acme", 7), None);
+}
+
+/// A registry that looks, when it gets a name back, whether the end has been answered already.
+struct Watchful {
+    answers: OnTheWay,
+    still: Arc<Mutex<Option<bool>>>,
+}
+
+impl SupervisorRegistry<()> for Watchful {
+    fn register(&self, _: &(), _: Addr<DynamicSupervisor>) -> Result<(), Addr<DynamicSupervisor>> {
+        Ok(())
+    }
+
+    fn unregister(&self, _: &()) {
+        *self.still.lock().unwrap() = self.answers.still();
+    }
+}
+
+#[test]
+fn a_name_is_given_back_before_the_end_is_answered_or_told() {
+    world(async {
+        for is_nested in [false, true] {
+            let (answers, still) = (OnTheWay::default(), Arc::new(Mutex::new(None)));
+            let registry = Watchful { answers: answers.clone(), still: Arc::clone(&still) };
+            let builder = DynamicSupervisor::builder().via(registry, ());
+            let parent = DynamicSupervisor::builder().start().unwrap();
+            if is_nested {
+                let nested = parent.start_child(builder.into_child()).await.unwrap();
+                answers.add(parent.terminate_child(nested.id));
+            } else {
+                let root = builder.start().unwrap();
+                answers.add(root.stop());
+                answers.add(root.exited());
+            }
+
+            settle().await;
+
+            assert_eq!(*still.lock().unwrap(), Some(true), "nested: {is_nested}");
+            assert_eq!(answers.still(), Some(false), "nested: {is_nested}, and then it is");
+        }
+    });
 }
 
 /// A registry that panics where it is told to.

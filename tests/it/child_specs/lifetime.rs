@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_dynamic_supervisor::prelude::*;
 
 use crate::{
-    faults_b::script::Gate,
+    support::script::{Gate, OnTheWay},
     support::{settle, world, Ask, Journal, Panic, Probe},
 };
 
@@ -93,6 +93,44 @@ fn other_specs_live_through_restarts_and_are_dropped_before_the_end_is_answered(
             supervisor.terminate_child(child.id).await.unwrap();
 
             assert_eq!(living(&held), 0, "{restart}");
+        });
+    }
+}
+
+/// Looks, when it is dropped, whether an end has been answered already.
+struct Watchful {
+    answers: OnTheWay,
+    journal: Journal,
+}
+
+impl Drop for Watchful {
+    fn drop(&mut self) {
+        self.journal.note(format_args!("dropped, still: {:?}", self.answers.still()));
+    }
+}
+
+#[test]
+fn a_spec_is_dropped_before_the_termination_or_the_stop_is_answered() {
+    for is_stop in [false, true] {
+        world(async {
+            let (journal, answers) = (Journal::new(), OnTheWay::default());
+            let watchful = Watchful { answers: answers.clone(), journal: journal.clone() };
+            let supervisor = DynamicSupervisor::builder().start().unwrap();
+            let spec = Child::with(move |cx: &mut StartContext<Probe>| {
+                let _ = &watchful;
+                Probe::new(&Journal::new(), cx.incarnation())
+            });
+            let child = supervisor.start_child(spec).await.unwrap();
+
+            if is_stop {
+                answers.add(supervisor.stop());
+            } else {
+                answers.add(supervisor.terminate_child(child.id));
+            }
+            journal.expect("dropped, still: Some(true)").await;
+            settle().await;
+
+            assert_eq!(answers.still(), Some(false), "and then it is");
         });
     }
 }

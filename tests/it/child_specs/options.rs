@@ -6,7 +6,7 @@ use actix::prelude::*;
 use actix_dynamic_supervisor::prelude::*;
 
 use crate::{
-    faults_b::script::stubborn,
+    support::script::stubborn,
     support::{settle, world, Ask, Exit, Journal, Panic, Probe},
 };
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_dynamic_supervisor::prelude::*;
 
-use super::script::slow_to_stop;
+use crate::support::script::slow_to_stop;
 use crate::support::{settle, world, Ask, Journal, Panic, Probe};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@ use actix::prelude::*;
 use actix_dynamic_supervisor::prelude::*;
 use futures::future::{join_all, FutureExt};
 
-use super::script::{gated, slow_to_stop, starts_once, Gate};
+use crate::support::script::{gated, slow_to_stop, starts_once, Gate};
 use crate::support::{real_world, settle, world, Ask, Journal, Panic, Probe, Reports};
 
 /// How many probes live, and the most that ever did.

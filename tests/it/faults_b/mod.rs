@@ -1,8 +1,6 @@
 //! Faults F18 to F34: limits and their edges, races made by design, names and ids, the end of the System, calls of a
 //! child to its own supervisor, wrong options, great numbers.
 
-pub(crate) mod script;
-
 mod identity;
 mod limits;
 mod names;

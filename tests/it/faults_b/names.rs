@@ -8,7 +8,7 @@ use std::{
 use actix::prelude::*;
 use actix_dynamic_supervisor::prelude::*;
 
-use super::script::slow_to_stop;
+use crate::support::script::slow_to_stop;
 use crate::support::{real_world, settle, world, Journal, Panic, Probe};
 
 /// F24
@@ -131,18 +131,23 @@ fn the_name_of_a_nested_supervisor_is_free_when_its_termination_is_answered() {
 
 /// F24
 #[test]
-fn the_name_of_a_nested_supervisor_that_stops_for_good_is_free_when_its_parent_has_let_go_of_it() {
+fn the_name_of_a_nested_supervisor_that_stops_for_good_is_free_when_that_is_answered_and_told() {
     for restart in [Restart::Transient, Restart::Temporary] {
         world(async {
             let parent = DynamicSupervisor::builder().start().unwrap();
             let spec = DynamicSupervisor::builder().name("rooms").into_child().restart(restart);
             let nested = parent.start_child(spec).await.unwrap();
+            let ended = nested.addr.exited();
+            let told = tokio::task::spawn_local(async move {
+                ended.await;
+                DynamicSupervisor::whereis("rooms")
+            });
+            settle().await;
 
             nested.addr.stop().await.unwrap();
-            // Its end was on its way to the parent before this is asked.
-            assert_eq!(parent.count_children().await.unwrap().specs, 0);
 
-            assert_eq!(DynamicSupervisor::whereis("rooms"), None);
+            assert_eq!(DynamicSupervisor::whereis("rooms"), None, "{restart}, answered");
+            assert_eq!(told.await.unwrap(), None, "{restart}, told");
             DynamicSupervisor::builder().name("rooms").start().unwrap();
         });
     }
@@ -156,18 +161,17 @@ fn a_name_is_kept_over_restarts_without_a_gap() {
             let parent = DynamicSupervisor::builder().max_restarts(100).start().unwrap();
             let spec = DynamicSupervisor::builder().max_restarts(0).name("rooms").into_child().restart(restart);
             let nested = parent.start_child(spec).await.unwrap().addr;
-            let watched = nested.clone();
-            let watch = tokio::task::spawn_local(async move {
-                loop {
-                    assert_eq!(DynamicSupervisor::whereis("rooms"), Some(watched.clone()));
-                    let rival = DynamicSupervisor::builder().name("rooms").start();
-                    assert!(matches!(rival, Err(StartError::AlreadyStarted(existing)) if existing == watched));
-                    tokio::task::yield_now().await;
-                }
-            });
 
             for _ in 0..5 {
-                let ended = nested.exited();
+                // Who is told of the end finds the name taken, and cannot take it.
+                let (ended, holder) = (nested.exited(), nested.clone());
+                let between = tokio::task::spawn_local(async move {
+                    ended.await;
+                    assert_eq!(DynamicSupervisor::whereis("rooms"), Some(holder.clone()));
+                    let rival = DynamicSupervisor::builder().name("rooms").start();
+                    assert!(matches!(rival, Err(StartError::AlreadyStarted(existing)) if existing == holder));
+                });
+                settle().await;
                 if restart == Restart::Permanent {
                     // The limit is exceeded: a quiet end, after which only a permanent one comes back.
                     let child = nested.start_child(Probe::child(&Journal::new())).await.unwrap();
@@ -175,14 +179,12 @@ fn a_name_is_kept_over_restarts_without_a_gap() {
                 } else {
                     nested.do_send(Stop::with_reason(ExitReason::failed("a fault")));
                 }
-                ended.await;
+                between.await.unwrap();
                 assert_eq!(nested.count_children().await.unwrap().specs, 0, "it is back");
+                assert_eq!(DynamicSupervisor::whereis("rooms"), Some(nested.clone()));
             }
 
-            settle().await;
             assert_eq!(parent.which_children().await.unwrap()[0].restarts, 5);
-            assert!(!watch.is_finished(), "a gap was seen");
-            watch.abort();
         });
     }
 }

@@ -3,7 +3,7 @@
 use actix::prelude::*;
 use actix_dynamic_supervisor::prelude::*;
 
-use super::script::stubborn;
+use crate::support::script::stubborn;
 use crate::support::{world, Ask, Journal, Panic, Probe};
 
 const MANY: usize = 20_000;

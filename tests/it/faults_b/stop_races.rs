@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_dynamic_supervisor::prelude::*;
 
-use super::script::{gated, slow_to_stop, starts_once, Gate};
+use crate::support::script::{gated, slow_to_stop, starts_once, Gate};
 use crate::support::{settle, world, Journal, Panic, Probe, Reports};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use std::{future::Future, sync::mpsc, thread, time::Duration};
 use actix::prelude::*;
 use actix_dynamic_supervisor::{prelude::*, StopError};
 
-use super::script::{gated, starts_once, stubborn, Gate};
+use crate::support::script::{gated, starts_once, stubborn, Gate};
 use crate::support::{Ask, Journal, Panic, Probe};
 
 /// A test that hangs is to fail, not to block all others.

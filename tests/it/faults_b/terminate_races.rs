@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_dynamic_supervisor::prelude::*;
 
-use super::script::{gated, slow_to_stop, starts_once, stubborn, Gate};
+use crate::support::script::{gated, slow_to_stop, starts_once, stubborn, Gate};
 use crate::support::{settle, world, Ask, Journal, Panic, Probe, Reports};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -228,10 +228,12 @@ fn a_terminate_while_a_freshly_started_child_takes_its_time_answers_both_the_sta
         settle().await;
         let id = supervisor.which_children().await.unwrap()[0].id;
 
+        let began = tokio::time::Instant::now();
         gate.admit(1);
         let terminated = supervisor.terminate_child(id);
 
         assert!(matches!(start.await, Err(StartChildError::Terminated)));
+        assert_eq!(began.elapsed(), Duration::ZERO, "it need not wait for the end");
         assert_eq!(terminated.await, Ok(()));
         assert_eq!(journal.entries(), ["started 1", "stopping 1", "dropped 1"], "killed at the deadline");
         assert_eq!(supervisor.count_children().await.unwrap().specs, 0);

@@ -6,7 +6,7 @@ use actix::prelude::*;
 use actix_dynamic_supervisor::{prelude::*, StopError};
 
 use crate::{
-    faults_b::script::{slow_to_stop, stubborn},
+    support::script::{slow_to_stop, stubborn},
     support::{settle, world, Journal, Panic, Probe},
 };
 
@@ -119,6 +119,25 @@ fn a_second_stop_with_a_deadline_cuts_short_the_first_and_both_get_the_report() 
         assert_eq!(first.killed, [child.id]);
         assert_eq!(ended.await.to_string(), "shutdown: first");
     });
+}
+
+#[test]
+fn of_two_deadlines_the_earlier_one_counts_in_whatever_order_they_are_given() {
+    for (first, second) in [(SECOND, 60 * SECOND), (60 * SECOND, SECOND)] {
+        world(async {
+            let journal = Journal::new();
+            let supervisor = DynamicSupervisor::builder().start().unwrap();
+            let never = Probe::scripted(&journal, stubborn).shutdown(Shutdown::Infinity);
+            supervisor.start_child(never).await.unwrap();
+            let began = tokio::time::Instant::now();
+
+            let first = supervisor.stop_with(ExitReason::Normal, first);
+            let second = supervisor.stop_with(ExitReason::Normal, second);
+
+            assert_eq!(first.await.unwrap(), second.await.unwrap());
+            assert!(began.elapsed() < Duration::from_millis(1_100), "{:?}", began.elapsed());
+        });
+    }
 }
 
 #[test]

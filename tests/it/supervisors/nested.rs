@@ -6,7 +6,7 @@ use actix::prelude::*;
 use actix_dynamic_supervisor::prelude::*;
 
 use crate::{
-    faults_b::script::{slow_to_stop, stubborn},
+    support::script::{slow_to_stop, stubborn},
     support::{settle, world, Ask, Journal, Panic, Probe, Reports},
 };
 

@@ -4,6 +4,7 @@
 mod journal;
 mod probe;
 mod reports;
+pub mod script;
 
 use std::future::Future;
 

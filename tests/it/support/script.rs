@@ -1,9 +1,18 @@
 //! What probes do in races: stop slowly or never, start when they are let, fail to come back.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex},
+    task::Context as Cx,
+    time::Duration,
+};
 
 use actix::prelude::*;
 use actix_dynamic_supervisor::prelude::*;
+use futures::{
+    future::{BoxFuture, FutureExt},
+    task::noop_waker_ref,
+};
 use tokio::sync::Semaphore;
 
 use crate::support::{Journal, Probe};
@@ -78,4 +87,22 @@ pub(crate) fn starts_once(
         on_try(cx);
         Err(BoxError::from("it does not come back"))
     })
+}
+
+/// Answers on their way, for those who must have done their work before they come.
+#[derive(Clone, Default)]
+pub(crate) struct OnTheWay(Arc<Mutex<Vec<BoxFuture<'static, ()>>>>);
+
+impl OnTheWay {
+    pub(crate) fn add<T: 'static>(&self, answer: impl Future<Output = T> + Send + 'static) {
+        self.0.lock().unwrap().push(answer.map(drop).boxed());
+    }
+
+    /// `Some(false)` if one has come, `None` if none is awaited.
+    pub(crate) fn still(&self) -> Option<bool> {
+        let mut answers = self.0.lock().unwrap();
+        let awaited = answers.len();
+        answers.retain_mut(|answer| answer.as_mut().poll(&mut Cx::from_waker(noop_waker_ref())).is_pending());
+        (awaited > 0).then_some(answers.len() == awaited)
+    }
 }

@@ -1,0 +1,142 @@
+//! The first start of a child, and what is kept for the next ones.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+
+use actix::{
+    dev::channel::{self, AddressReceiver},
+    Addr,
+};
+
+use super::{
+    child::{inline_context, Runner, State, Task},
+    inbox::{Door, Inbox},
+    incarnation::Incarnation,
+    protocol::{Reports, RunnerHandle, StartFailure, What},
+};
+use crate::{
+    exit::ExitReason,
+    id::{self, ChildId},
+    policy::Restart,
+    spec::{ChildActor, ChildSpec, Inherited, Start, StartContext, Starting, When},
+    unwind,
+};
+
+/// Actix's own default; it says when a sender has to wait, not how much is kept.
+const MAILBOX_CAPACITY: usize = 16;
+
+/// What a runner is born with.
+pub(crate) struct Birth {
+    pub(crate) id: ChildId,
+    pub(crate) restart: Restart,
+    pub(crate) start_timeout: Option<Duration>,
+    pub(crate) inherited: Arc<Inherited>,
+    pub(crate) reports: Arc<dyn Reports>,
+}
+
+/// What a launch came to; `A` and `I` are known from here upwards only to the caller of `start_child`.
+pub(crate) enum Launched<A: ChildActor, I> {
+    Running {
+        addr: Addr<A>,
+        runner: RunnerHandle,
+        info: Option<I>,
+    },
+    /// A report will follow; the info will lie in the cell.
+    Starting {
+        addr: Addr<A>,
+        runner: RunnerHandle,
+        info: Rc<RefCell<Option<I>>>,
+    },
+    Not(StartFailure),
+}
+
+/// Begins a child's first incarnation, inline.
+pub(crate) fn launch<S: ChildSpec>(mut spec: S, birth: Birth) -> Launched<S::Actor, S::Info> {
+    let (sender, receiver) = channel::channel(MAILBOX_CAPACITY);
+    let addr = Addr::new(sender);
+    let runner = Rc::new(Runner::new(Inbox::new(receiver, false), Some(birth)));
+    let Some(mut cx) = runner.start_context(id::Incarnation::FIRST, None) else {
+        return Launched::Not(StartFailure::Exited(ExitReason::Unknown));
+    };
+
+    let starting = unwind::guard(|| spec.start(&mut cx));
+    let life = &mut *runner.life.borrow_mut();
+    let launched = match starting {
+        Err(report) => Launched::Not(StartFailure::Panicked(report)),
+        Ok(Starting(When::Now(result))) => {
+            let (result, info) = match result.map(Start::split) {
+                Ok((start, info)) => (Ok(start), info),
+                Err(error) => (Err(error), None),
+            };
+            match runner.conclude(life, result, &mut inline_context()) {
+                Ok(lived) => {
+                    if let Some(ended) = lived {
+                        runner.report(What::Exited(ended), life.incarnation);
+                    }
+                    Launched::Running { addr, runner: RunnerHandle::local(runner.clone()), info }
+                }
+                Err(failure) => {
+                    runner.note(unwind::dispose(info), life.incarnation);
+                    Launched::Not(failure)
+                }
+            }
+        }
+        Ok(Starting(When::Later(future))) => {
+            let info = Rc::new(RefCell::new(None));
+            let answered = Rc::clone(&info);
+            let future = async move {
+                let (start, info) = future.await?.split();
+                *answered.borrow_mut() = info;
+                Ok(start)
+            };
+            life.state = runner.starting(Box::pin(future));
+            Launched::Starting { addr, runner: RunnerHandle::local(runner.clone()), info }
+        }
+    };
+
+    // A temporary child's spec has done its work, and so has that of a start that failed.
+    let is_kept = !matches!(launched, Launched::Not(_)) && runner.is_restartable();
+    if is_kept {
+        life.spec = Some(Box::new(spec));
+    } else {
+        runner.note(unwind::dispose(spec), life.incarnation);
+    }
+    if !matches!(launched, Launched::Not(_)) {
+        actix_rt::spawn(Task(Rc::clone(&runner)));
+    } else {
+        runner.inbox.close();
+        runner.tell_residue(life.incarnation);
+    }
+    launched
+}
+
+/// Runs an actor that nobody supervises on the same machinery: its panics are contained, its mailbox is budgeted.
+///
+/// It ends like a plain actor, when it stops or nobody holds its address any more.
+pub(crate) fn launch_root<A: ChildActor>(actor: A, receiver: AddressReceiver<A>) {
+    let runner = Rc::new(Runner::new(Inbox::new(receiver, true), None));
+    let incarnation = Incarnation::new(actor, runner.inbox.context(), Rc::clone(&runner.inbox));
+    // Nobody waits to hear that it has started, so the first poll is one like any other.
+    runner.inbox.set_door(Door::Open);
+    runner.life.borrow_mut().state = State::Alive { incarnation, deadline: None };
+    actix_rt::spawn(Task(runner));
+}
+
+/// A spec that is asked again; what its starts hand to their caller has no taker then.
+pub(super) trait Respawn<A: ChildActor> {
+    fn respawn(&mut self, cx: &mut StartContext<A>, inbox: &Rc<Inbox<A>>) -> Starting<A>;
+}
+
+impl<S: ChildSpec> Respawn<S::Actor> for S {
+    fn respawn(&mut self, cx: &mut StartContext<S::Actor>, inbox: &Rc<Inbox<S::Actor>>) -> Starting<S::Actor> {
+        let inbox = Rc::clone(inbox);
+        let without_info = move |start: Start<S::Actor, S::Info>| {
+            let (start, info) = start.split();
+            inbox.note_residue(unwind::dispose(info));
+            start
+        };
+        match self.start(cx).0 {
+            When::Now(result) => Starting::now(result.map(without_info)),
+            When::Later(future) => Starting::later(async move { future.await.map(without_info) }),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Ending a child: asked, or by force.
+
+use std::time::Duration;
+
+use actix::{Context, Handler};
+
+use super::{
+    messages::{ChildHandle, Handle, KillChild, Parts, TerminateChild, Watched},
+    now,
+    reply::{self, owe, Promise, Reply},
+    seat::Seat,
+    DynamicSupervisor,
+};
+use crate::{
+    children::{Entry, Phase},
+    error::TerminateChildError,
+    event::{Fact, Offender, Subject},
+    id::ChildId,
+    policy::{is_expected_end, Asked},
+    runner::{Ended, NotAlive, Stopped},
+    unwind,
+};
+
+impl Handler<TerminateChild> for DynamicSupervisor {
+    type Result = Reply<Result<(), TerminateChildError>>;
+
+    fn handle(&mut self, TerminateChild(child): TerminateChild, ctx: &mut Context<Self>) -> Self::Result {
+        let (promise, reply) = Reply::later();
+        match self.terminate(&child, ctx) {
+            Terminated::Now(answer) => Reply::now(answer),
+            Terminated::Later(id) => {
+                self.await_end(id, promise);
+                reply
+            }
+        }
+    }
+}
+
+impl Handler<Watched<TerminateChild>> for DynamicSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, watched: Watched<TerminateChild>, ctx: &mut Context<Self>) {
+        let Some(Parts { request: TerminateChild(child), begun, done }) = watched.take() else { return };
+        let limit = self.find(&child).and_then(|id| self.children.get(id)).map(|entry| entry.rules.shutdown.limit());
+        reply::send(begun, limit.unwrap_or_default());
+        match self.terminate(&child, ctx) {
+            Terminated::Now(answer) => Promise::from(done).keep(answer),
+            Terminated::Later(id) => self.await_end(id, done.into()),
+        }
+    }
+}
+
+enum Terminated {
+    Now(Result<(), TerminateChildError>),
+    Later(ChildId),
+}
+
+impl DynamicSupervisor {
+    fn terminate(&mut self, child: &ChildHandle, ctx: &mut Context<Self>) -> Terminated {
+        let Some(id) = self.find(child) else { return Terminated::Now(Err(TerminateChildError::NotFound)) };
+        match self.tell_to_end(id) {
+            Told::NotFound => Terminated::Now(Err(TerminateChildError::NotFound)),
+            Told::Stopping => Terminated::Later(id),
+            Told::Gone { entry, end } => {
+                self.ended_as_told(id, entry, end, ctx);
+                Terminated::Now(Ok(()))
+            }
+        }
+    }
+
+    fn await_end(&mut self, id: ChildId, promise: Promise<Result<(), TerminateChildError>>) {
+        if let Some(seat) = self.children.seat_mut(id) {
+            owe(&mut seat.waiting().terminators, promise);
+        }
+    }
+
+    /// Tells a child to end, as its shutdown says. A second time joins the first.
+    pub(super) fn tell_to_end(&mut self, id: ChildId) -> Told {
+        let Some(entry) = self.children.get(id) else { return Told::NotFound };
+        if entry.phase() == Phase::Stopping {
+            return Told::Stopping;
+        }
+        let shutdown = entry.rules.shutdown;
+        let end = match entry.seat.runner.stop(shutdown) {
+            Stopped::Stopping => {
+                self.children.stopping(id, now());
+                self.drop_starter(id);
+                return Told::Stopping;
+            }
+            Stopped::Ended(ended) => {
+                if let Some(panic) = &ended.residue {
+                    let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
+                    self.teller.tell(&Fact::Residue { of: Subject::Child(child), panic }, now());
+                }
+                Some(End { asked: shutdown.into(), ended })
+            }
+            // The notice of its end is still in the mailbox; it will find the entry gone. Of an asynchronous start even the
+            // notice that it began may be.
+            Stopped::NotAlive(NotAlive::Dead(Some((ended, reason)))) if ended == entry.incarnation => {
+                Some(End { asked: Asked::TooLate, ended: Ended::with(reason) })
+            }
+            Stopped::NotAlive(NotAlive::Starting | NotAlive::Dead(_)) => None,
+        };
+        match self.children.remove(id) {
+            Some(entry) => Told::Gone { entry, end },
+            None => Told::NotFound,
+        }
+    }
+
+    /// A child that is told to end between its asynchronous start and the notice of it never was one to its starter.
+    fn drop_starter(&mut self, id: ChildId) {
+        let starter = self.children.seat_mut(id).and_then(|seat| seat.waiting.as_mut()?.starter.take());
+        if let Some(answer) = starter {
+            let error = self.cut_off();
+            let _ = unwind::guard(|| answer(Err(error)));
+        }
+    }
+
+    /// A child is gone that was told to go.
+    pub(super) fn ended_as_told(&mut self, id: ChildId, entry: Entry<Seat>, end: Option<End>, ctx: &mut Context<Self>) {
+        let incarnation = entry.incarnation;
+        if let Some(End { asked, ended }) = &end {
+            let child = Offender { id, incarnation, rules: &entry.rules };
+            let is_expected = is_expected_end(*asked, entry.rules.restart, &ended.reason);
+            let now = now();
+            if ended.overran {
+                self.teller.tell(&Fact::Overran { child }, now);
+            }
+            if is_expected {
+                self.teller.tell(&Fact::Ended { child, reason: &ended.reason }, now);
+            } else if self.is_open() {
+                self.teller.tell(&Fact::ShutdownError { child, reason: &ended.reason }, now);
+            }
+            self.note_end(id, incarnation, &entry.rules, ended, is_expected);
+        }
+        self.forget(id, entry, Err(self.cut_off()));
+        let _ = unwind::dispose(end);
+        self.finish_if_done(ctx);
+    }
+
+    pub(super) fn find(&mut self, ChildHandle(handle): &ChildHandle) -> Option<ChildId> {
+        match handle {
+            Handle::Id(id) => Some(*id),
+            Handle::Addr { key, .. } => {
+                let children = &self.children;
+                let by_addr = self.by_addr.get_or_insert_with(|| {
+                    children.iter().map(|(id, entry)| (entry.seat.runner.addr_key(), id)).collect()
+                });
+                by_addr.get(key).copied()
+            }
+        }
+    }
+}
+
+impl Handler<KillChild> for DynamicSupervisor {
+    type Result = Reply<Result<(), TerminateChildError>>;
+
+    fn handle(&mut self, KillChild(child): KillChild, _: &mut Context<Self>) -> Self::Result {
+        Reply::now(self.kill(&child))
+    }
+}
+
+impl Handler<Watched<KillChild>> for DynamicSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, watched: Watched<KillChild>, _: &mut Context<Self>) {
+        let Some(Parts { request: KillChild(child), begun, done }) = watched.take() else { return };
+        reply::send(begun, Some(Duration::ZERO));
+        Promise::from(done).keep(self.kill(&child));
+    }
+}
+
+impl DynamicSupervisor {
+    /// The end is reported like any other, behind what waits in the mailbox.
+    fn kill(&mut self, child: &ChildHandle) -> Result<(), TerminateChildError> {
+        let entry = self.find(child).and_then(|id| self.children.get(id)).ok_or(TerminateChildError::NotFound)?;
+        entry.seat.kill();
+        Ok(())
+    }
+}
+
+/// What became of a child that was told to end.
+pub(super) enum Told {
+    /// It is out of the table.
+    Gone {
+        entry: Entry<Seat>,
+        end: Option<End>,
+    },
+    /// It takes its time; its limit runs.
+    Stopping,
+    NotFound,
+}
+
+/// How a child ended that was told to.
+pub(super) struct End {
+    pub(super) asked: Asked,
+    pub(super) ended: Ended,
+}

@@ -1,0 +1,90 @@
+//! What the supervisor keeps beside an entry of the table: the runner, and who waits.
+
+use tokio::time::Instant;
+
+use super::{now, reply::Promise, DynamicSupervisor};
+use crate::{
+    children::Entry,
+    error::{StartChildError, TerminateChildError},
+    event::{Fact, Offender, Subject},
+    id::ChildId,
+    runner::RunnerHandle,
+    snapshot::{ChildInfo, ErasedAddr},
+    unwind::{self, PanicReport},
+};
+
+/// What the supervisor keeps beside an entry of the table.
+pub(super) struct Seat {
+    pub(super) runner: RunnerHandle,
+    /// Who waits for this child; most have nobody.
+    pub(super) waiting: Option<Box<Waiting>>,
+}
+
+#[derive(Default)]
+pub(super) struct Waiting {
+    /// Who asked for its first start, while that goes on.
+    pub(super) starter: Option<Starter>,
+    pub(super) terminators: Vec<Promise<Result<(), TerminateChildError>>>,
+}
+
+pub(super) type Starter = Box<dyn FnOnce(Result<(), StartChildError>)>;
+
+impl Seat {
+    pub(super) fn new(runner: RunnerHandle) -> Self {
+        Self { runner, waiting: None }
+    }
+
+    pub(super) fn kill(&self) {
+        self.runner.kill();
+    }
+
+    /// Ends it for good, whatever it is doing, and tells of a panic on its way out.
+    pub(super) fn end(&self) -> Option<PanicReport> {
+        self.runner.end()
+    }
+
+    pub(super) fn waiting(&mut self) -> &mut Waiting {
+        self.waiting.get_or_insert_default()
+    }
+}
+
+pub(super) fn info(id: ChildId, entry: &Entry<Seat>) -> ChildInfo {
+    ChildInfo {
+        id,
+        label: entry.rules.label.as_deref().map(str::to_owned),
+        state: entry.phase().into(),
+        child_type: entry.rules.child_type,
+        module: entry.rules.module,
+        restart: entry.rules.restart,
+        restarts: entry.restarts,
+        last_exit: entry.last_exit.clone(),
+        since: Instant::from_std(entry.since()),
+        addr: ErasedAddr(entry.seat.runner.weak_addr()),
+    }
+}
+
+impl DynamicSupervisor {
+    /// Drops what is left of a child that is out of the table, then answers who waited for it.
+    ///
+    /// In this order: its mailbox is closed and names that its spec held are free when the answer arrives.
+    pub(super) fn forget(&mut self, id: ChildId, mut entry: Entry<Seat>, started: Result<(), StartChildError>) {
+        if let Some(by_addr) = &mut self.by_addr {
+            by_addr.remove(&entry.seat.runner.addr_key());
+        }
+        let waiting = entry.seat.waiting.take();
+        if let Some(panic) = entry.seat.runner.end() {
+            let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
+            self.teller.tell(&Fact::Residue { of: Subject::Child(child), panic: &panic }, now());
+        }
+        let _ = unwind::dispose(entry);
+        if let Some(waiting) = waiting {
+            match waiting.starter {
+                Some(answer) => drop(unwind::guard(|| answer(started))),
+                None => drop(unwind::dispose(started)),
+            }
+            for terminator in waiting.terminators {
+                terminator.keep(Ok(()));
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Starting a child, and starting it again.
+
+use std::{cell::RefCell, rc::Rc, time::Duration};
+
+use actix::{AsyncContext, Context, Handler, Message};
+
+use super::{
+    messages::{StartChild, Started},
+    now,
+    reply::Reply,
+    seat::Seat,
+    DynamicSupervisor,
+};
+use crate::{
+    children::{AfterRetry, AfterTry, Entry, Full, Phase},
+    error::StartChildError,
+    event::{Fact, Offender, Subject},
+    exit::ExitReason,
+    id::{ChildId, Incarnation},
+    runner::{self, Begun, Birth, Launched, StartFailure},
+    spec::{ChildSpec, Rules},
+    unwind,
+};
+
+/// What a `StartChild` is answered.
+type Outcome<S> = Result<Started<<S as ChildSpec>::Actor, <S as ChildSpec>::Info>, StartChildError>;
+
+/// A turn to try a failed restart again, sent by the supervisor to itself: after whatever waits already.
+struct Retry {
+    child: ChildId,
+    incarnation: Incarnation,
+}
+
+impl Message for Retry {
+    type Result = ();
+}
+
+impl<S: ChildSpec> Handler<StartChild<S>> for DynamicSupervisor {
+    type Result = Reply<Outcome<S>>;
+
+    fn handle(&mut self, StartChild(spec): StartChild<S>, ctx: &mut Context<Self>) -> Self::Result {
+        match self.admit(&spec) {
+            Ok((id, rules, start_timeout)) => self.launch(spec, id, rules, start_timeout, ctx),
+            Err(error) => {
+                if let Err(panic) = unwind::dispose(spec) {
+                    self.tell(&Fact::Residue { of: Subject::Request, panic: &panic });
+                }
+                Reply::now(Err(error))
+            }
+        }
+    }
+}
+
+impl DynamicSupervisor {
+    fn admit<S: ChildSpec>(&mut self, spec: &S) -> Result<(ChildId, Rules, Option<Duration>), StartChildError> {
+        if !self.is_open() {
+            return Err(StartChildError::ShuttingDown);
+        }
+        let id = self.children.admit().map_err(|Full { limit }| StartChildError::MaxChildren { limit })?;
+        let (rules, start_timeout) =
+            unwind::guard(|| (Rules::of(spec), spec.start_timeout())).map_err(StartChildError::Panicked)?;
+        Ok((id, rules, start_timeout))
+    }
+
+    fn launch<S: ChildSpec>(
+        &mut self,
+        spec: S,
+        id: ChildId,
+        rules: Rules,
+        start_timeout: Option<Duration>,
+        ctx: &mut Context<Self>,
+    ) -> Reply<Outcome<S>> {
+        let link = self.link(ctx);
+        let birth =
+            Birth { id, restart: rules.restart, start_timeout, inherited: link.inherited, reports: link.reports };
+        match runner::launch(spec, birth) {
+            Launched::Running { addr, runner, info } => {
+                self.insert(id, Entry::new(rules, Phase::Running, Seat::new(runner), now()));
+                self.tell_of(id, |child| Fact::Started { child });
+                Reply::now(Ok(Started::new(id, addr, info)))
+            }
+            Launched::Starting { addr, runner, info } => {
+                let (promise, reply) = Reply::later();
+                let mut seat = Seat::new(runner);
+                seat.waiting().starter = Some(Box::new(move |result: Result<(), StartChildError>| {
+                    promise.keep(result.map(|()| Started::new(id, addr, taken(&info))));
+                }));
+                self.insert(id, Entry::new(rules, Phase::Starting, seat, now()));
+                reply
+            }
+            Launched::Not(failure) => Reply::now(Err(failure.into())),
+        }
+    }
+
+    fn insert(&mut self, id: ChildId, entry: Entry<Seat>) {
+        if let Some(by_addr) = &mut self.by_addr {
+            by_addr.insert(entry.seat.runner.addr_key(), id);
+        }
+        self.children.insert(id, entry);
+    }
+}
+
+fn taken<I>(info: &Rc<RefCell<Option<I>>>) -> Option<I> {
+    info.borrow_mut().take()
+}
+
+impl From<StartFailure> for StartChildError {
+    fn from(failure: StartFailure) -> Self {
+        match failure {
+            StartFailure::Ignored => Self::Ignored,
+            StartFailure::Error(error) => Self::from_start(error),
+            StartFailure::Panicked(report) => Self::Panicked(report),
+            StartFailure::Exited(ExitReason::ArbiterGone) => Self::ArbiterGone,
+            StartFailure::Exited(reason) => Self::Exited(reason),
+            StartFailure::TimedOut => Self::Timeout,
+        }
+    }
+}
+
+impl Handler<Retry> for DynamicSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, Retry { child, incarnation }: Retry, ctx: &mut Context<Self>) {
+        if !self.is_open() {
+            return;
+        }
+        match self.children.retry(child, incarnation, now()) {
+            AfterRetry::Stale => {}
+            AfterRetry::Restart(next) => self.begin(child, next, ctx),
+            AfterRetry::GiveUp(entry) => self.give_up(child, entry, ctx),
+        }
+        self.summarise_later(ctx);
+    }
+}
+
+impl DynamicSupervisor {
+    /// Begins the next incarnation of a child, inline if it can be.
+    pub(super) fn begin(&mut self, id: ChildId, incarnation: Incarnation, ctx: &mut Context<Self>) {
+        let Some(entry) = self.children.get(id) else { return };
+        match entry.seat.runner.begin(incarnation) {
+            Begun::Running => {
+                if self.children.started(id, incarnation, now()) {
+                    self.tell_of(id, |child| Fact::Restarted { child });
+                }
+            }
+            Begun::Starting => {}
+            Begun::Not(failure) => self.not_started(id, incarnation, failure, ctx),
+        }
+    }
+
+    /// An asynchronous start has succeeded, the first or a repeated one.
+    pub(super) fn started_later(&mut self, id: ChildId, incarnation: Incarnation) {
+        if !self.children.started(id, incarnation, now()) {
+            return;
+        }
+        let starter = self.children.seat_mut(id).and_then(|seat| seat.waiting.take()).and_then(|w| w.starter);
+        match starter {
+            Some(answer) => {
+                self.tell_of(id, |child| Fact::Started { child });
+                let _ = unwind::guard(|| answer(Ok(())));
+            }
+            None => self.tell_of(id, |child| Fact::Restarted { child }),
+        }
+    }
+
+    pub(super) fn not_started_later(
+        &mut self,
+        id: ChildId,
+        incarnation: Incarnation,
+        failure: StartFailure,
+        ctx: &mut Context<Self>,
+    ) {
+        if self.is_open() {
+            self.not_started(id, incarnation, failure, ctx);
+        } else {
+            // Its entry went when the shutdown began.
+            let _ = unwind::dispose(failure);
+        }
+    }
+
+    fn not_started(&mut self, id: ChildId, incarnation: Incarnation, failure: StartFailure, ctx: &mut Context<Self>) {
+        match self.children.not_started(id, incarnation, matches!(failure, StartFailure::Ignored)) {
+            AfterTry::Stale => drop(unwind::dispose(failure)),
+            AfterTry::TryAgain(incarnation) => {
+                if let Some(entry) = self.children.get(id) {
+                    let child = Offender { id, incarnation, rules: &entry.rules };
+                    self.teller.tell(&Fact::StartError { child, failure: &failure }, now());
+                }
+                let _ = unwind::dispose(failure);
+                ctx.address().do_send(Retry { child: id, incarnation });
+            }
+            AfterTry::Forget(entry) => {
+                if entry.phase() == Phase::Restarting {
+                    let child = Offender { id, incarnation, rules: &entry.rules };
+                    self.teller.tell(&Fact::Declined { child }, now());
+                }
+                self.forget(id, entry, Err(failure.into()));
+            }
+        }
+    }
+
+    /// The restart limit is exceeded: that child is dropped, the supervisor ends.
+    pub(super) fn give_up(&mut self, id: ChildId, entry: Entry<Seat>, ctx: &mut Context<Self>) {
+        let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
+        self.teller.tell(&Fact::LimitReached { child }, now());
+        self.forget(id, entry, Err(StartChildError::ShuttingDown));
+        self.close(Some(ExitReason::Shutdown), ctx);
+    }
+}
