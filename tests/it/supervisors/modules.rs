@@ -76,7 +76,7 @@ fn the_flags_that_init_answers_hold() {
 }
 
 #[test]
-fn flags_made_by_hand_have_the_same_defaults_as_a_builder() {
+fn flags_made_by_hand_have_the_same_defaultss_a_builder() {
     world(async {
         let journal = Journal::new();
         let script = Script::new(Next::Flags(Flags::default()));
