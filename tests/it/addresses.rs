@@ -356,3 +356,21 @@ fn a_future_waited_for_does_not_hold_up_the_next_incarnation() {
         assert_eq!(queued.await, Ok(2));
     });
 }
+
+#[test]
+fn a_handler_that_cancels_its_own_handle_does_not_make_the_child_deaf() {
+    world(async {
+        let supervisor = DynamicSupervisor::builder().start().unwrap();
+        let child = supervisor.start_child(Probe::child(&Journal::new())).await.unwrap();
+
+        child.addr.do_send(Do::this(|_, ctx| {
+            ctx.run_interval(SECOND, |_, _| {});
+            let own = ctx.handle();
+            ctx.cancel_future(own);
+        }));
+
+        assert_eq!(child.addr.send(Ask).await, Ok(1));
+        assert_eq!(child.addr.send(Ask).await, Ok(1), "and again");
+        supervisor.stop().await.unwrap();
+    });
+}
