@@ -135,6 +135,9 @@ impl<A: ChildActor> Incarnation<A> {
     /// Not if it came out of an item (a message, a timer, a future): the context has a current handle exactly while it
     /// polls one. And not if it came out of `started`: until that returns the pump is not among the context's own
     /// items, and a context that has started and has none is not alive.
+    ///
+    /// One case cannot be told from a hook: a future on `ctx.wait` that stops the actor and panics in the same poll. Its
+    /// hooks are not run.
     fn is_in_a_hook(&mut self) -> bool {
         self.future.ctx().handle() == SpawnHandle::default() && self.future.alive()
     }
