@@ -365,3 +365,29 @@ impl Naive {
         assert_eq!(listed, self.children.iter().map(|child| (child.0, child.3)).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn a_table_is_empty_until_a_child_is_in_it_and_again_when_it_is_gone() {
+    let mut table = table(Flags::new());
+    assert!(table.children.is_empty());
+    let id = table.start(Restart::Permanent).expect("a place");
+    assert!(!table.children.is_empty());
+    let _ = table.children.remove(id);
+    assert!(table.children.is_empty());
+}
+
+#[test]
+fn a_seat_is_that_of_a_child_in_the_table_and_of_no_other() {
+    let (mut table, mut other) = (table(Flags::new()), table(Flags::new()));
+    let id = table.start(Restart::Permanent).expect("a place");
+    assert!(table.children.seat_mut(id).is_some());
+    assert!(other.children.seat_mut(id).is_none());
+    let _ = table.children.remove(id);
+    assert!(table.children.seat_mut(id).is_none());
+}
+
+#[test]
+fn counts_print_as_elixir_writes_them() {
+    let counts = ChildCounts { specs: 3, active: 1, supervisors: 1, workers: 2 };
+    assert_eq!(counts.to_string(), "specs: 3, active: 1, supervisors: 1, workers: 2");
+}

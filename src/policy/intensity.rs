@@ -38,10 +38,8 @@ impl RestartWindow {
             self.notes.pop_front();
         }
         let allowed = self.max_restarts as usize;
-        if self.notes.len() > allowed {
-            // Only after limits were lowered at run time: what is beyond the limit need not be remembered.
-            self.notes.drain(..self.notes.len() - allowed);
-        }
+        // More than that only after limits were lowered at run time: what is beyond the limit need not be remembered.
+        self.notes.drain(..self.notes.len().saturating_sub(allowed));
         let admitted = self.notes.len() < allowed;
         self.notes.push_back(now);
         admitted

@@ -84,6 +84,12 @@ mod tests {
     }
 
     #[test]
+    fn restart_types_print_as_elixir_writes_them() {
+        let text = [Restart::Permanent, Restart::Transient, Restart::Temporary].map(|restart| restart.to_string());
+        assert_eq!(text, ["permanent", "transient", "temporary"]);
+    }
+
+    #[test]
     fn permanent_is_the_default() {
         assert_eq!(Restart::default(), Restart::Permanent);
     }

@@ -103,6 +103,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_limit_is_what_a_child_may_take_at_most() {
+        let limit = Duration::from_millis(7);
+        assert_eq!(Shutdown::BrutalKill.limit(), Some(Duration::ZERO));
+        assert_eq!(Shutdown::Timeout(limit).limit(), Some(limit));
+        assert_eq!(Shutdown::Infinity.limit(), None);
+    }
+
+    #[test]
+    fn types_and_shutdowns_print_as_elixir_writes_them() {
+        assert_eq!(ChildType::Worker.to_string(), "worker");
+        assert_eq!(ChildType::Supervisor.to_string(), "supervisor");
+        assert_eq!(Shutdown::BrutalKill.to_string(), "brutal_kill");
+        assert_eq!(Shutdown::Timeout(Duration::from_millis(1500)).to_string(), "1.5s");
+        assert_eq!(Shutdown::Infinity.to_string(), "infinity");
+    }
+
+    #[test]
     fn workers_have_five_seconds_and_supervisors_all_the_time() {
         assert_eq!(Shutdown::default_for(ChildType::Worker), Shutdown::Timeout(Duration::from_secs(5)));
         assert_eq!(Shutdown::default_for(ChildType::Supervisor), Shutdown::Infinity);

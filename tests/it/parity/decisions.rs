@@ -303,7 +303,7 @@ fn a_stop_hook_that_panics_after_a_panic_is_contained_and_changes_nothing() {
 // ---- defaults
 
 #[test]
-fn flags_made_by_hand_have_the_same_defaultss_all_others() {
+fn flags_made_by_hand_have_the_same_defaults_as_all_others() {
     struct ByHand;
     impl SupervisorModule for ByHand {
         type Arg = ();

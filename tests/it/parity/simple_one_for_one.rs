@@ -66,7 +66,7 @@ fn a_start_that_fails_is_answered_with_its_error_and_leaves_no_child() {
 }
 
 #[test]
-fn a_spec_without_options_has_the_defaultsnd_they_can_be_read_back() {
+fn a_spec_without_options_has_the_defaults_and_they_can_be_read_back() {
     let worker = Child::new(|| Probe::new(&Journal::new(), 1));
     let supervisor = Child::new(|| Probe::new(&Journal::new(), 1)).child_type(ChildType::Supervisor);
 
