@@ -1,0 +1,181 @@
+//! The words that model and crate share: what a child is, what can be asked, why things end.
+
+use std::fmt;
+
+/// A node's number, unique in a case: a child, or a supervisor.
+pub type Label = usize;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    Permanent,
+    Transient,
+    Temporary,
+}
+
+/// Times in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    BrutalKill,
+    Within(u64),
+    Infinity,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    Normal,
+    Shutdown,
+    ShutdownWith,
+    Killed,
+    Panicked,
+    Failed,
+}
+
+impl Reason {
+    pub fn is_abnormal(self) -> bool {
+        matches!(self, Self::Killed | Self::Panicked | Self::Failed)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Normal => "normal",
+            Self::Shutdown => "shutdown",
+            Self::ShutdownWith => "shutdown: x",
+            Self::Killed => "killed",
+            Self::Panicked => "panicked: boom",
+            Self::Failed => "failed: boom",
+        })
+    }
+}
+
+/// What one start comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plan {
+    Run,
+    /// Runs, and hands something to the caller.
+    RunWith,
+    Ignore,
+    Fail,
+    Panic,
+    PanicInStarted,
+    ExitInStarted(Reason),
+    /// Starts well and panics right after.
+    CrashAtOnce,
+}
+
+impl Plan {
+    pub fn fails(self) -> Option<Failure> {
+        match self {
+            Self::Run | Self::RunWith | Self::CrashAtOnce => None,
+            Self::Ignore => Some(Failure::Ignored),
+            Self::Fail => Some(Failure::Error),
+            Self::Panic | Self::PanicInStarted => Some(Failure::Panicked),
+            Self::ExitInStarted(reason) => Some(Failure::Exited(reason)),
+        }
+    }
+
+    pub fn answer(self) -> String {
+        if self == Self::RunWith { "started, with info" } else { "started" }.into()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    Ignored,
+    Error,
+    Panicked,
+    Exited(Reason),
+    TimedOut,
+    NameTaken,
+}
+
+/// As a report of a restart gives it; to the caller of a first start it is the same, less its own words for it.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ignored => f.write_str("declined"),
+            Self::Error => f.write_str("no luck"),
+            Self::Panicked => f.write_str("panicked: boom"),
+            Self::Exited(reason) => write!(f, "ended while it started: {reason}"),
+            Self::TimedOut => f.write_str("took longer than allowed"),
+            Self::NameTaken => f.write_str("name taken"),
+        }
+    }
+}
+
+/// What an instance does when it is asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnStop {
+    Obey,
+    Exit(Reason),
+    Panic,
+    Refuse,
+    /// Obeys this much later.
+    Slow(u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub max_restarts: usize,
+    pub period: u64,
+    pub max_children: Option<usize>,
+    /// Names are numbers too.
+    pub name: Label,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Worker,
+    Supervisor(Limits),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    pub kind: Kind,
+    pub restart: Restart,
+    pub shutdown: Shutdown,
+    /// An asynchronous start waits at the child's gate.
+    pub is_async: bool,
+    pub start_timeout: Option<u64>,
+    /// For one incarnation after another, and again from the first.
+    pub starts: Vec<Plan>,
+    pub on_stop: OnStop,
+}
+
+impl Spec {
+    pub fn supervisor(restart: Restart, shutdown: Shutdown, limits: Limits) -> Self {
+        let (starts, on_stop) = (vec![Plan::Run], OnStop::Obey);
+        let kind = Kind::Supervisor(limits);
+        Self { kind, restart, shutdown, is_async: false, start_timeout: None, starts, on_stop }
+    }
+
+    pub fn plan(&self, incarnation: usize) -> Plan {
+        self.starts[(incarnation - 1) % self.starts.len()]
+    }
+
+    pub fn is_supervisor(&self) -> bool {
+        self.kind != Kind::Worker
+    }
+}
+
+/// What a worker can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message {
+    Work,
+    Panic,
+    Exit(Reason),
+}
+
+/// What can be asked of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    Tell(Message),
+    Start(Label),
+    Terminate(Label),
+    Kill(Label),
+    Count,
+    Which,
+    Stop { reason: Reason, deadline: Option<u64> },
+    AwaitExit,
+}
