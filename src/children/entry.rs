@@ -57,7 +57,7 @@ pub(crate) struct Entry<R> {
     pub(crate) incarnation: Incarnation,
     /// Restarts that worked.
     pub(crate) restarts: u64,
-    pub(crate) last_exit: Option<ExitReason>,
+    pub(crate) last_exit: Option<Box<ExitReason>>,
     pub(crate) seat: R,
 }
 

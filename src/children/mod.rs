@@ -5,10 +5,12 @@
 
 mod counts;
 mod entry;
+mod table;
 
-use std::{collections::BTreeMap, time::Instant};
+use std::time::Instant;
 
 pub(crate) use self::entry::{Entry, Phase};
+use self::table::Table;
 pub use self::{counts::ChildCounts, entry::ChildState};
 use crate::{
     exit::ExitReason,
@@ -22,7 +24,7 @@ pub(crate) struct Children<R> {
     supervisor: SupervisorId,
     next: u64,
     /// By number, that is in start order.
-    entries: BTreeMap<u64, Entry<R>>,
+    entries: Table<Entry<R>>,
     /// Kept, not computed: a count is O(1) with a million children.
     inactive: usize,
     supervisors: usize,
@@ -74,7 +76,7 @@ impl<R> Children<R> {
         Self {
             supervisor,
             next: 1,
-            entries: BTreeMap::new(),
+            entries: Table::new(),
             inactive: 0,
             supervisors: 0,
             limit: flags.max_children,
@@ -111,12 +113,12 @@ impl<R> Children<R> {
 
     pub(crate) fn get(&self, id: ChildId) -> Option<&Entry<R>> {
         (id.supervisor() == self.supervisor).then_some(())?;
-        self.entries.get(&id.number())
+        self.entries.get(id.number())
     }
 
     fn get_mut(&mut self, id: ChildId) -> Option<&mut Entry<R>> {
         (id.supervisor() == self.supervisor).then_some(())?;
-        self.entries.get_mut(&id.number())
+        self.entries.get_mut(id.number())
     }
 
     /// The present incarnation's entry; `None` if the report is stale.
@@ -131,7 +133,7 @@ impl<R> Children<R> {
     /// In start order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (ChildId, &Entry<R>)> {
         let supervisor = self.supervisor;
-        self.entries.iter().map(move |(&number, entry)| (ChildId::new(supervisor, number), entry))
+        self.entries.iter().map(move |(number, entry)| (ChildId::new(supervisor, number), entry))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -172,7 +174,7 @@ impl<R> Children<R> {
         now: Instant,
     ) -> AfterExit<R> {
         let Some(entry) = self.present(id, incarnation) else { return AfterExit::Stale };
-        entry.last_exit = Some(reason.clone());
+        entry.last_exit = Some(Box::new(reason.clone()));
         let (phase, restart) = (entry.phase(), entry.rules.restart);
         match phase {
             Phase::Stopping => self.remove(id).map_or(AfterExit::Stale, AfterExit::Stopped),
@@ -220,7 +222,7 @@ impl<R> Children<R> {
 
     pub(crate) fn remove(&mut self, id: ChildId) -> Option<Entry<R>> {
         (id.supervisor() == self.supervisor).then_some(())?;
-        let entry = self.entries.remove(&id.number())?;
+        let entry = self.entries.remove(id.number())?;
         self.inactive -= usize::from(!entry.phase().is_active());
         self.supervisors -= usize::from(entry.rules.child_type == ChildType::Supervisor);
         Some(entry)

@@ -16,7 +16,13 @@ fn table(flags: Flags) -> Table {
 }
 
 fn rules(restart: Restart, child_type: ChildType) -> crate::spec::Rules {
-    crate::spec::Rules { restart, shutdown: Shutdown::default_for(child_type), child_type, label: None, module: "test" }
+    crate::spec::Rules {
+        restart,
+        shutdown: Shutdown::default_for(child_type),
+        child_type,
+        label: None,
+        module: || "test",
+    }
 }
 
 fn crash() -> ExitReason {
@@ -246,7 +252,7 @@ fn restarts_that_worked_are_counted_per_child() {
     assert!(table.try_works(id));
     let entry = table.children.get(id).expect("in the table");
     assert_eq!(entry.restarts, 1);
-    assert!(matches!(entry.last_exit, Some(ExitReason::Panicked(_))));
+    assert!(matches!(entry.last_exit.as_deref(), Some(ExitReason::Panicked(_))));
 }
 
 /// The same rules, written as naively as possible: every count walks a list.

@@ -44,7 +44,7 @@ pub(super) struct Life<A: ChildActor> {
     pub(super) state: State<A>,
     pub(super) incarnation: id::Incarnation,
     /// Which incarnation ended last, and how.
-    last_exit: Option<(id::Incarnation, ExitReason)>,
+    last_exit: Option<Box<(id::Incarnation, ExitReason)>>,
     /// How to make the actor again; `None` for temporary children and roots.
     pub(super) spec: Option<Box<dyn Respawn<A>>>,
     /// Wakes the runner's task.
@@ -119,13 +119,13 @@ impl<A: ChildActor> Runner<A> {
         if life.incarnation > id::Incarnation::FIRST {
             let seated = self.inbox.enter();
             let restarting = unwind::guard(|| actor.restarting(&mut ctx));
-            drop(seated);
             if let Err(report) = restarting {
                 // One by one: two panicking destructors in one drop abort.
                 self.note(unwind::dispose(actor), life.incarnation);
                 self.note(unwind::dispose(ctx), life.incarnation);
                 return Err(StartFailure::Panicked(report));
             }
+            drop(seated);
         }
         match Incarnation::new(actor, ctx, Rc::clone(&self.inbox)).first_poll(cx) {
             FirstPoll::Alive(incarnation) => {
@@ -273,7 +273,7 @@ impl<A: ChildActor> Run for Runner<A> {
         let life = &mut *self.life.borrow_mut();
         life.incarnation = incarnation;
         self.inbox.publish();
-        let last_exit = life.last_exit.as_ref().map(|(_, reason)| reason.clone());
+        let last_exit = life.last_exit.as_ref().map(|last| last.1.clone());
         let cx = self.start_context(incarnation, last_exit);
         let (Some(spec), Some(mut cx)) = (&mut life.spec, cx) else {
             return Begun::Not(StartFailure::Exited(ExitReason::Unknown));
@@ -307,7 +307,7 @@ impl<A: ChildActor> Run for Runner<A> {
             return Stopped::NotAlive(NotAlive::Starting);
         }
         let State::Alive { incarnation, deadline } = &mut life.state else {
-            return Stopped::NotAlive(NotAlive::Dead(life.last_exit.clone()));
+            return Stopped::NotAlive(NotAlive::Dead(life.last_exit.as_deref().cloned()));
         };
         // Before it is asked: what it does at once is part of its time.
         let limit = shutdown.limit().and_then(|limit| Instant::now().checked_add(limit));
@@ -382,7 +382,7 @@ impl<A: ChildActor> Life<A> {
 
     fn bury(&mut self, ended: &Ended) {
         self.state = State::Dead;
-        self.last_exit = Some((self.incarnation, ended.reason.clone()));
+        self.last_exit = Some(Box::new((self.incarnation, ended.reason.clone())));
     }
 
     fn remember(&mut self, waker: &Waker) {

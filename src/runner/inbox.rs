@@ -2,8 +2,9 @@
 
 use std::{
     any::Any,
-    cell::{Cell, RefCell},
+    cell::{Cell, RefCell, RefMut},
     hash::{Hash, Hasher},
+    marker::PhantomData,
     mem,
     pin::Pin,
     rc::Rc,
@@ -33,18 +34,24 @@ pub(super) struct Inbox<A: ChildActor> {
     /// `None` once closed.
     receiver: RefCell<Option<AddressReceiver<A>>>,
     door: Cell<Door>,
-    /// A panic in a destructor that nobody has told yet.
-    residue: RefCell<Option<PanicReport>>,
-    /// Who is to be told of the present incarnation's end, when it is over and decided what follows.
-    obituaries: RefCell<Vec<Obituary>>,
-    /// What the last incarnation left for requests that come too late.
-    last_words: RefCell<Option<Rc<dyn Any>>>,
+    /// What most children never have.
+    rare: RefCell<Option<Box<Rare>>>,
     /// The pump was dropped by its context: somebody cancelled the handle under which messages are handled.
     is_pump_lost: Cell<bool>,
-    exit: RefCell<Option<ExitReason>>,
+    exit: Cell<Option<ExitReason>>,
     /// Ends when nobody holds an address any more, as a plain actor does. Only for supervisors without a parent. Asked
     /// once: one that takes its time (`Running::Continue`) would else be asked again within the same poll, for ever.
     ends_unreferenced: Cell<bool>,
+}
+
+#[derive(Default)]
+struct Rare {
+    /// A panic in a destructor that nobody has told yet.
+    residue: Option<PanicReport>,
+    /// Who is to be told of the present incarnation's end, when it is over and decided what follows.
+    obituaries: Vec<Obituary>,
+    /// What the last incarnation left for requests that come too late.
+    last_words: Option<Rc<dyn Any>>,
 }
 
 /// Tells somebody of an end.
@@ -66,11 +73,9 @@ impl<A: ChildActor> Inbox<A> {
         Self {
             receiver: RefCell::new(Some(receiver)),
             door: Cell::new(Door::Untried),
-            residue: RefCell::new(None),
-            obituaries: RefCell::new(Vec::new()),
-            last_words: RefCell::new(None),
+            rare: RefCell::new(None),
             is_pump_lost: Cell::new(false),
-            exit: RefCell::new(None),
+            exit: Cell::new(None),
             ends_unreferenced: Cell::new(ends_unreferenced),
         }
     }
@@ -89,7 +94,7 @@ impl<A: ChildActor> Inbox<A> {
 
     pub(super) fn spawn_pump(self: &Rc<Self>, ctx: &mut Context<A>) {
         self.is_pump_lost.set(false);
-        ctx.spawn(Pump { inbox: Rc::clone(self) });
+        ctx.spawn(Pump { feeds: PhantomData });
     }
 
     /// Must a pump be put back, for the child not to be deaf?
@@ -107,7 +112,7 @@ impl<A: ChildActor> Inbox<A> {
 
     /// The end as it will be told. From here on `ctx.exit` does not change it.
     pub(super) fn set_exit(&self, reason: ExitReason) {
-        self.exit.replace(Some(reason));
+        self.exit.set(Some(reason));
     }
 
     /// Forgets a reason given by `ctx.exit` that was not followed by an end.
@@ -118,21 +123,28 @@ impl<A: ChildActor> Inbox<A> {
     /// Keeps a panic on the way out, to be told by the runner.
     pub(super) fn note_residue(&self, disposed: Result<(), PanicReport>) {
         if let Err(panic) = disposed {
-            self.residue.borrow_mut().get_or_insert(panic);
+            self.rare().residue.get_or_insert(panic);
         }
     }
 
     pub(super) fn take_residue(&self) -> Option<PanicReport> {
-        self.residue.take()
+        self.rare.borrow_mut().as_mut()?.residue.take()
     }
 
     pub(super) fn exit(&self) -> Option<ExitReason> {
-        self.exit.borrow().clone()
+        let exit = self.exit.take();
+        self.exit.set(exit.clone());
+        exit
+    }
+
+    fn rare(&self) -> RefMut<'_, Rare> {
+        RefMut::map(self.rare.borrow_mut(), |rare| &mut **rare.get_or_insert_default())
     }
 
     /// Tells of the last incarnation's end: its child begins anew, or is over, its mailbox closed and its spec dropped.
     pub(super) fn publish(&self) {
-        for tell in self.obituaries.take() {
+        let obituaries = self.rare.borrow_mut().as_mut().map(|rare| mem::take(&mut rare.obituaries));
+        for tell in obituaries.into_iter().flatten() {
             let _ = unwind::guard(tell);
         }
     }
@@ -187,45 +199,48 @@ enum Next<A: ChildActor> {
     Unreferenced,
 }
 
-/// Feeds the mailbox to the actor of one incarnation.
-struct Pump<A: ChildActor> {
-    inbox: Rc<Inbox<A>>,
+/// Feeds the mailbox to the actor of one incarnation: the one that is seated whenever a context is polled or dropped.
+/// Without a field it takes no memory.
+struct Pump<A> {
+    feeds: PhantomData<fn(A)>,
 }
 
 impl<A: ChildActor> ActorFuture<A> for Pump<A> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, actor: &mut A, ctx: &mut Context<A>, cx: &mut task::Context<'_>) -> Poll<()> {
-        let inbox = &*self.inbox;
+        let Some(inbox) = seated::<A>() else { return Poll::Pending };
         match inbox.door.get() {
             // The first poll belongs to the start, inside the supervisor's turn. Messages are handled in the child's
             // own: one of them that panics has not made the start fail, it has crashed a child that ran.
             Door::Untried => inbox.door.set(Door::Open),
-            Door::Open => self.handle_messages(actor, ctx, cx),
+            Door::Open => inbox.handle_messages(actor, ctx, cx),
             Door::Shut => ctx.terminate(),
         }
         Poll::Pending
     }
 }
 
-impl<A: ChildActor> Drop for Pump<A> {
+impl<A> Drop for Pump<A> {
     fn drop(&mut self) {
-        self.inbox.is_pump_lost.set(true);
+        if let Some(seat) = SEAT.try_with(|current| current.borrow().clone()).ok().flatten() {
+            seat.lose_pump();
+        }
     }
 }
 
-impl<A: ChildActor> Pump<A> {
+impl<A: ChildActor> Inbox<A> {
     fn handle_messages(&self, actor: &mut A, ctx: &mut Context<A>, cx: &mut task::Context<'_>) {
         for _ in 0..BUDGET {
             // Checked before each message: a handler may have stopped the actor or put a future on `ctx.wait`.
             if ctx.waiting() {
                 return;
             }
-            match self.inbox.next_message(cx) {
+            match self.next_message(cx) {
                 Next::Message(mut message) => {
                     message.handle(actor, ctx);
                     // A request whose asker is gone is not handled; it is still whole, and dropped here.
-                    self.inbox.note_residue(unwind::dispose(message));
+                    self.note_residue(unwind::dispose(message));
                 }
                 Next::Nothing => return,
                 Next::Unreferenced => return ctx.stop(),
@@ -241,33 +256,49 @@ thread_local! {
     static SEAT: RefCell<Option<Rc<dyn Seat>>> = const { RefCell::new(None) };
 }
 
-trait Seat {
+trait Seat: Any {
+    fn lose_pump(&self);
     fn name_exit(&self, address: &dyn Any, reason: ExitReason);
     fn exit(&self) -> Option<ExitReason>;
     fn after_burial(&self, tell: Obituary);
-    fn last_words(&self) -> &RefCell<Option<Rc<dyn Any>>>;
+    fn leave_words(&self, words: Rc<dyn Any>);
+    fn last_words(&self) -> Option<Rc<dyn Any>>;
 }
 
 impl<A: ChildActor> Seat for Inbox<A> {
+    fn lose_pump(&self) {
+        self.is_pump_lost.set(true);
+    }
+
     fn name_exit(&self, address: &dyn Any, reason: ExitReason) {
         // Another actor's context can be at hand here (inside `Actor::create`): its exit is not ours.
         let is_own = self.addr().is_some_and(|own| address.downcast_ref::<Addr<A>>() == Some(&own));
         if is_own && self.door.get() != Door::Shut {
-            self.exit.replace(Some(reason));
+            self.exit.set(Some(reason));
         }
     }
 
     fn exit(&self) -> Option<ExitReason> {
-        self.exit.borrow().clone()
+        Inbox::exit(self)
     }
 
     fn after_burial(&self, tell: Obituary) {
-        self.obituaries.borrow_mut().push(tell);
+        self.rare().obituaries.push(tell);
     }
 
-    fn last_words(&self) -> &RefCell<Option<Rc<dyn Any>>> {
-        &self.last_words
+    fn leave_words(&self, words: Rc<dyn Any>) {
+        self.rare().last_words = Some(words);
     }
+
+    fn last_words(&self) -> Option<Rc<dyn Any>> {
+        self.rare.borrow().as_ref()?.last_words.clone()
+    }
+}
+
+/// The inbox of the incarnation that is seated, if it is of this type.
+fn seated<A: ChildActor>() -> Option<Rc<Inbox<A>>> {
+    let seat: Rc<dyn Any> = SEAT.try_with(|current| current.borrow().clone()).ok().flatten()?;
+    seat.downcast().ok()
 }
 
 /// Gives the seat back to who had it: a start inside a supervisor's turn is nested in the supervisor's poll.
@@ -289,15 +320,14 @@ pub(crate) fn ending_reason() -> Option<ExitReason> {
 /// Leaves something for requests that the incarnation being dropped right now has not come to.
 pub(crate) fn leave_words(words: impl Any) {
     if let Ok(Some(seat)) = SEAT.try_with(|current| current.borrow().clone()) {
-        seat.last_words().replace(Some(Rc::new(words)));
+        seat.leave_words(Rc::new(words));
     }
 }
 
 /// What was left by the one whose mailbox is being closed right now.
 pub(crate) fn last_words<T: Clone + 'static>() -> Option<T> {
     let seat = SEAT.try_with(|current| current.borrow().clone()).ok().flatten()?;
-    let words = seat.last_words().borrow().clone()?;
-    words.downcast_ref().cloned()
+    seat.last_words()?.downcast_ref().cloned()
 }
 
 /// Has somebody told of the end of the incarnation that is being dropped right now, when it is over: its mailbox and

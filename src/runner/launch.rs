@@ -1,6 +1,6 @@
 //! The first start of a child, and what is kept for the next ones.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, marker::PhantomData, rc::Rc, sync::Arc, time::Duration};
 
 use actix::{
     dev::channel::{self, AddressReceiver},
@@ -96,7 +96,7 @@ pub(crate) fn launch<S: ChildSpec>(mut spec: S, birth: Birth) -> Launched<S::Act
     // A temporary child's spec has done its work, and so has that of a start that failed.
     let is_kept = !matches!(launched, Launched::Not(_)) && runner.is_restartable();
     if is_kept {
-        life.spec = Some(Box::new(spec));
+        life.spec = Some(Box::new(Starter { start: spec.into_start(), answers: PhantomData }));
     } else {
         runner.note(unwind::dispose(spec), life.incarnation);
     }
@@ -126,15 +126,26 @@ pub(super) trait Respawn<A: ChildActor> {
     fn respawn(&mut self, cx: &mut StartContext<A>, inbox: &Rc<Inbox<A>>) -> Starting<A>;
 }
 
-impl<S: ChildSpec> Respawn<S::Actor> for S {
-    fn respawn(&mut self, cx: &mut StartContext<S::Actor>, inbox: &Rc<Inbox<S::Actor>>) -> Starting<S::Actor> {
+/// How a child is started again, and no more: the rest of its spec is gone.
+struct Starter<F, I> {
+    start: F,
+    answers: PhantomData<fn() -> I>,
+}
+
+impl<A, I, F> Respawn<A> for Starter<F, I>
+where
+    A: ChildActor,
+    I: 'static,
+    F: FnMut(&mut StartContext<A>) -> Starting<A, I>,
+{
+    fn respawn(&mut self, cx: &mut StartContext<A>, inbox: &Rc<Inbox<A>>) -> Starting<A> {
         let inbox = Rc::clone(inbox);
-        let without_info = move |start: Start<S::Actor, S::Info>| {
+        let without_info = move |start: Start<A, I>| {
             let (start, info) = start.split();
             inbox.note_residue(unwind::dispose(info));
             start
         };
-        match self.start(cx).0 {
+        match (self.start)(cx).0 {
             When::Now(result) => Starting::now(result.map(without_info)),
             When::Later(future) => Starting::later(async move { future.await.map(without_info) }),
         }

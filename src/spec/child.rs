@@ -233,6 +233,10 @@ where
     fn start_timeout(&self) -> Option<Duration> {
         self.options.start_timeout
     }
+
+    fn into_start(self) -> impl FnMut(&mut StartContext<A>) -> Starting<A, I> + 'static {
+        self.start
+    }
 }
 
 impl<A, I, F> fmt::Debug for Child<A, I, F> {

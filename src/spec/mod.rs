@@ -112,6 +112,15 @@ pub trait ChildSpec: Send + 'static {
     fn start_timeout(&self) -> Option<Duration> {
         None
     }
+
+    /// What is kept of a child that may be restarted. Options have been asked for by then and need not stay.
+    #[doc(hidden)]
+    fn into_start(mut self) -> impl FnMut(&mut StartContext<Self::Actor>) -> Starting<Self::Actor, Self::Info> + 'static
+    where
+        Self: Sized,
+    {
+        move |cx| self.start(cx)
+    }
 }
 
 /// What the supervisor keeps of a spec: everything but how to start it.
@@ -122,7 +131,7 @@ pub(crate) struct Rules {
     pub(crate) child_type: ChildType,
     pub(crate) label: Option<Box<str>>,
     /// The actor's type name.
-    pub(crate) module: &'static str,
+    pub(crate) module: fn() -> &'static str,
 }
 
 impl Rules {
@@ -133,7 +142,7 @@ impl Rules {
             shutdown: spec.shutdown(),
             child_type: spec.child_type(),
             label: spec.id().map(|id| text::clip_to(MAX_LABEL_BYTES, id).into_boxed_str()),
-            module: std::any::type_name::<S::Actor>(),
+            module: std::any::type_name::<S::Actor>,
         }
     }
 }

@@ -54,10 +54,10 @@ pub(super) fn info(id: ChildId, entry: &Entry<Seat>) -> ChildInfo {
         label: entry.rules.label.as_deref().map(str::to_owned),
         state: entry.phase().into(),
         child_type: entry.rules.child_type,
-        module: entry.rules.module,
+        module: (entry.rules.module)(),
         restart: entry.rules.restart,
         restarts: entry.restarts,
-        last_exit: entry.last_exit.clone(),
+        last_exit: entry.last_exit.as_deref().cloned(),
         since: Instant::from_std(entry.since()),
         addr: ErasedAddr(entry.seat.runner.weak_addr()),
     }
