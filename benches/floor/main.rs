@@ -1,0 +1,65 @@
+//! What supervision costs over bare Actix: `cargo bench --bench floor -- [--json] [--check] [ROW…]`.
+//!
+//! The floor is what a user would do instead: a manager actor with a `HashMap` of addresses and a message that starts a
+//! child, inserts it and answers its address; no supervision at all. Both sides have the same children, messages, thread and
+//! runtime, and are measured in turn. A row is the median of its rounds: nanoseconds for one repetition, or bytes.
+//!
+//! The rows that end in `_1m` compare ours with ours: what it costs with a million children, and with few.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bytes;
+mod growth;
+mod life;
+mod messages;
+
+use std::process::ExitCode;
+
+use support::{
+    on_a_system,
+    report::{Asked, Ceiling, Report, Row},
+    rounds::Samples,
+};
+
+/// How one row is measured, and the ratio it may reach.
+struct Metric {
+    name: &'static str,
+    most: f64,
+    measure: fn() -> Samples,
+}
+
+const METRICS: &[Metric] = &[
+    Metric { name: "start_child", most: 1.30, measure: || on_a_system(life::start_one_by_one) },
+    Metric { name: "start_child_1000_in_flight", most: 1.25, measure: || on_a_system(life::start_in_flight) },
+    Metric { name: "bytes_per_child", most: 1.35, measure: bytes::per_child },
+    Metric { name: "request", most: 1.08, measure: || on_a_system(messages::request) },
+    Metric { name: "tell", most: 1.10, measure: || on_a_system(messages::tell) },
+    Metric { name: "crash_restart", most: 1.90, measure: || on_a_system(messages::crash_restart) },
+    Metric { name: "terminate_child", most: 1.60, measure: || on_a_system(life::terminate_one_by_one) },
+    Metric { name: "stop_100k", most: 2.0, measure: || on_a_system(life::stop_all) },
+    Metric { name: "count_children_1m", most: 1.5, measure: || on_a_system(growth::count) },
+    Metric { name: "start_child_1m", most: 1.4, measure: || on_a_system(growth::start) },
+    Metric { name: "stop_1m", most: 1.5, measure: || on_a_system(growth::stop) },
+    Metric { name: "crash_restart_1m", most: 1.5, measure: || on_a_system(growth::crash_restart) },
+    Metric { name: "storm_100k", most: 1.5, measure: || on_a_system(messages::storm) },
+];
+
+fn main() -> ExitCode {
+    if bytes::is_asked_by_parent() {
+        return ExitCode::SUCCESS;
+    }
+    let mut report = Report::new(Asked::by_arguments());
+    for Metric { name, most, measure } in METRICS {
+        if report.asks_for(name) {
+            let samples = measure();
+            report.add(&Row {
+                metric: (*name).to_owned(),
+                ours: samples.ours(),
+                floor: Some(samples.floor()),
+                ceiling: Some(Ceiling::Ratio(*most)),
+            });
+        }
+    }
+    report.end()
+}
