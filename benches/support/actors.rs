@@ -114,7 +114,7 @@ impl Supervised for Leaver {}
 /// Stop; the sender is dropped with the actor.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Leave(oneshot::Sender<()>);
+pub(crate) struct Leave(pub(crate) oneshot::Sender<()>);
 
 impl Handler<Leave> for Leaver {
     type Result = ();
@@ -175,13 +175,29 @@ impl<A: Actor<Context = Context<A>>> Handler<StartOne<A>> for Manager<A> {
 #[rtype(result = "()")]
 pub(crate) struct StopOne(pub(crate) u64, pub(crate) oneshot::Sender<()>);
 
-impl Handler<StopOne> for Manager<Leaver> {
+impl<A> Handler<StopOne> for Manager<A>
+where
+    A: Actor<Context = Context<A>> + Handler<Leave>,
+{
     type Result = ();
 
     fn handle(&mut self, StopOne(id, gone): StopOne, _: &mut Self::Context) {
         if let Some(child) = self.children.remove(&id) {
             child.do_send(Leave(gone));
         }
+    }
+}
+
+/// How many children there are.
+#[derive(Message)]
+#[rtype(result = "usize")]
+pub(crate) struct CountAll;
+
+impl<A: Actor<Context = Context<A>>> Handler<CountAll> for Manager<A> {
+    type Result = usize;
+
+    fn handle(&mut self, _: CountAll, _: &mut Self::Context) -> usize {
+        self.children.len()
     }
 }
 

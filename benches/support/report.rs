@@ -55,9 +55,9 @@ impl Row {
 
     fn is_over(&self) -> bool {
         match self.ceiling {
-            // A figure that is no number is over, too.
-            Some(Ceiling::Ratio(most)) => !self.ratio().is_some_and(|ratio| ratio <= most),
-            Some(Ceiling::Ours(most)) => !(self.ours <= most),
+            // What is no number is over, too.
+            Some(Ceiling::Ratio(most)) => self.ratio().is_none_or(|ratio| ratio.is_nan() || ratio > most),
+            Some(Ceiling::Ours(most)) => self.ours.is_nan() || self.ours > most,
             None => false,
         }
     }
@@ -86,8 +86,8 @@ impl Report {
         let over = row.is_over();
         self.over += usize::from(over);
         if self.asked.json {
-            let (floor, ratio) = (json(*floor), json(row.ratio()));
-            println!(r#"{{"metric":"{metric}","ours":{ours:.1},"floor":{floor},"ratio":{ratio}}}"#);
+            let [ours, floor, ratio] = [Some(*ours), *floor, row.ratio()].map(json);
+            println!(r#"{{"metric":"{metric}","ours":{ours},"floor":{floor},"ratio":{ratio}}}"#);
             return;
         }
         let floor = floor.map_or("-".to_owned(), |floor| format!("{floor:.1}"));
