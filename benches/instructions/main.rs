@@ -3,11 +3,14 @@
 //! A count does not know how busy the machine is, so a regression shows anywhere. It needs `valgrind`. The process runs
 //! itself under it, each operation once N and once 2N times: the difference is that of N operations, without what comes
 //! before and after. A count more than five per cent above `baseline.txt` fails; `-- --record` writes the file anew.
+//! Beside it stands what the same takes in plain Actix, as in the bench `floor`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails gives no figure")]
 
 #[path = "../support/mod.rs"]
 mod support;
+
+mod operations;
 
 use std::{
     collections::HashMap,
@@ -17,12 +20,7 @@ use std::{
     process::{self, Command, ExitCode},
 };
 
-use support::{
-    actors::{start_worker, supervisor, Crash, Get},
-    on_a_system,
-};
-
-const OPERATIONS: &[&str] = &["start_child", "request", "crash_restart"];
+const OPERATIONS: &[&str] = &["start_child", "request", "tell", "crash_restart", "terminate_child"];
 
 const REPETITIONS: u64 = 2_000;
 
@@ -31,13 +29,13 @@ const MOST: f64 = 5.0;
 
 const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions/baseline.txt");
 
-/// Asks a process for one operation, so many times.
+/// Asks a process for one operation of one side, so many times.
 const ASK: &str = "--repeat";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [ASK, operation, times] => repeat(operation, times.parse().expect("a number")),
+        [ASK, side, operation, times] => operations::repeat(side, operation, times.parse().expect("a number")),
         ["--record"] => record(),
         _ => check(),
     }
@@ -51,14 +49,16 @@ fn check() -> ExitCode {
         .filter_map(|line| line.split_once(' '))
         .filter_map(|(operation, count)| Some((operation, count.trim().parse().ok()?)))
         .collect();
-    println!("{:<16} {:>12} {:>12} {:>8}", "operation", "instructions", "baseline", "change");
+    println!("{:<16} {:>9} {:>9} {:>7} {:>9} {:>8}", "operation", "ours", "floor", "ratio", "baseline", "change");
     let mut over = 0;
     for operation in OPERATIONS {
-        let (now, then) = (count(operation), baseline.get(operation).copied().unwrap_or(f64::NAN));
+        let (now, floor) = (count("ours", operation), count("floor", operation));
+        let then = baseline.get(operation).copied().unwrap_or(f64::NAN);
         let change = (now / then - 1.0) * 100.0;
         let mark = if change <= MOST { "" } else { "  over" };
         over += usize::from(!mark.is_empty());
-        println!("{operation:<16} {now:>12.0} {then:>12.0} {change:>+7.1}%{mark}");
+        let ratio = now / floor;
+        println!("{operation:<16} {now:>9.0} {floor:>9.0} {ratio:>7.2} {then:>9.0} {change:>+7.1}%{mark}");
     }
     if over > 0 {
         eprintln!("more than {MOST} % over the baseline: {over}");
@@ -73,7 +73,7 @@ fn record() -> ExitCode {
         String::from("# Instructions per operation. `cargo bench --bench instructions -- --record` writes this.\n");
     let _ = writeln!(text, "# {}, {}", String::from_utf8_lossy(&compiler.stdout).trim(), env::consts::ARCH);
     for operation in OPERATIONS {
-        let _ = writeln!(text, "{operation} {:.0}", count(operation));
+        let _ = writeln!(text, "{operation} {:.0}", count("ours", operation));
     }
     print!("{text}");
     fs::write(BASELINE, text).expect("the file can be written");
@@ -81,15 +81,16 @@ fn record() -> ExitCode {
 }
 
 /// Instructions of one operation.
-fn count(operation: &str) -> f64 {
-    let (once, twice) = (under_callgrind(operation, REPETITIONS), under_callgrind(operation, 2 * REPETITIONS));
+fn count(side: &str, operation: &str) -> f64 {
+    let once = under_callgrind(side, operation, REPETITIONS);
+    let twice = under_callgrind(side, operation, 2 * REPETITIONS);
     twice.saturating_sub(once) as f64 / REPETITIONS as f64
 }
 
-fn under_callgrind(operation: &str, times: u64) -> u64 {
+fn under_callgrind(side: &str, operation: &str, times: u64) -> u64 {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(env::current_exe().unwrap());
-    let output = valgrind.args([ASK, operation, &times.to_string()]).output().expect("valgrind is installed");
+    let output = valgrind.args([ASK, side, operation, &times.to_string()]).output().expect("valgrind is installed");
     let log = String::from_utf8_lossy(&output.stderr);
     let collected = log.lines().find_map(|line| line.split_once("Collected :"));
     match collected {
@@ -99,32 +100,4 @@ fn under_callgrind(operation: &str, times: u64) -> u64 {
             process::exit(2);
         }
     }
-}
-
-/// Under callgrind: does it, and leaves before anything is cleared away.
-fn repeat(operation: &str, times: u64) -> ExitCode {
-    on_a_system(async || {
-        let supervisor = supervisor();
-        let (_, child) = start_worker(&supervisor, 0).await;
-        match operation {
-            "start_child" => {
-                for value in 0..times {
-                    start_worker(&supervisor, value).await;
-                }
-            }
-            "request" => {
-                for _ in 0..times {
-                    child.send(Get).await.unwrap();
-                }
-            }
-            "crash_restart" => {
-                for _ in 0..times {
-                    child.do_send(Crash);
-                    child.send(Get).await.unwrap();
-                }
-            }
-            _ => process::exit(2),
-        }
-        process::exit(0)
-    })
 }
