@@ -85,7 +85,7 @@ impl<A: ChildActor> Runner<A> {
     ) -> Option<StartContext<A>> {
         let birth = self.birth.as_ref()?;
         Some(StartContext {
-            addr: self.inbox.addr()?.downgrade(),
+            addr: self.inbox.weak_addr()?,
             id: birth.id,
             incarnation,
             last_exit,
@@ -363,7 +363,7 @@ impl<A: ChildActor> Run for Runner<A> {
     }
 
     fn weak_addr(&self) -> Box<dyn Any + Send + Sync> {
-        Box::new(self.inbox.addr().map(|addr| addr.downgrade()))
+        Box::new(self.inbox.weak_addr())
     }
 
     fn addr_key(&self) -> usize {

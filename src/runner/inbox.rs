@@ -13,7 +13,7 @@ use std::{
 
 use actix::{
     dev::{channel::AddressReceiver, AsyncContextParts, ContextParts, EnvelopeProxy},
-    Actor, ActorContext, ActorFuture, Addr, AsyncContext, Context,
+    Actor, ActorContext, ActorFuture, Addr, AsyncContext, Context, WeakAddr,
 };
 use futures::{task::noop_waker_ref, Stream};
 
@@ -33,6 +33,8 @@ const DRAIN_LIMIT: usize = 1 << 16;
 pub(super) struct Inbox<A: ChildActor> {
     /// `None` once closed.
     receiver: RefCell<Option<AddressReceiver<A>>>,
+    /// Kept, as making an address takes an allocation.
+    weak_addr: WeakAddr<A>,
     door: Cell<Door>,
     /// What most children never have.
     rare: RefCell<Option<Box<Rare>>>,
@@ -69,9 +71,11 @@ pub(super) enum Door {
 }
 
 impl<A: ChildActor> Inbox<A> {
-    pub(super) fn new(receiver: AddressReceiver<A>, ends_unreferenced: bool) -> Self {
+    /// `addr` is one of the mailbox's.
+    pub(super) fn new(receiver: AddressReceiver<A>, addr: &Addr<A>, ends_unreferenced: bool) -> Self {
         Self {
             receiver: RefCell::new(Some(receiver)),
+            weak_addr: addr.downgrade(),
             door: Cell::new(Door::Untried),
             rare: RefCell::new(None),
             is_pump_lost: Cell::new(false),
@@ -147,6 +151,11 @@ impl<A: ChildActor> Inbox<A> {
         for tell in obituaries.into_iter().flatten() {
             let _ = unwind::guard(tell);
         }
+    }
+
+    /// `None` once closed.
+    pub(super) fn weak_addr(&self) -> Option<WeakAddr<A>> {
+        self.receiver.borrow().is_some().then(|| self.weak_addr.clone())
     }
 
     pub(super) fn addr(&self) -> Option<Addr<A>> {

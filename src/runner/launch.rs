@@ -53,7 +53,7 @@ pub(crate) enum Launched<A: ChildActor, I> {
 pub(crate) fn launch<S: ChildSpec>(mut spec: S, birth: Birth) -> Launched<S::Actor, S::Info> {
     let (sender, receiver) = channel::channel(MAILBOX_CAPACITY);
     let addr = Addr::new(sender);
-    let runner = Rc::new(Runner::new(Inbox::new(receiver, false), Some(birth)));
+    let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, false), Some(birth)));
     let Some(mut cx) = runner.start_context(id::Incarnation::FIRST, None) else {
         return Launched::Not(StartFailure::Exited(ExitReason::Unknown));
     };
@@ -113,7 +113,9 @@ pub(crate) fn launch<S: ChildSpec>(mut spec: S, birth: Birth) -> Launched<S::Act
 ///
 /// It ends like a plain actor, when it stops or nobody holds its address any more.
 pub(crate) fn launch_root<A: ChildActor>(actor: A, receiver: AddressReceiver<A>) {
-    let runner = Rc::new(Runner::new(Inbox::new(receiver, true), None));
+    let addr = Addr::new(receiver.sender());
+    let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, true), None));
+    drop(addr);
     let incarnation = Incarnation::new(actor, runner.inbox.context(), Rc::clone(&runner.inbox));
     // Nobody waits to hear that it has started, so the first poll is one like any other.
     runner.inbox.set_door(Door::Open);
