@@ -1,4 +1,4 @@
-//! How long others wait while one arbiter is kept busy: `cargo bench --bench fairness -- [--json] [--check] [ROW…]`.
+//! How long others wait while one arbiter is kept busy: `cargo bench --bench fairness -- [--json] [--check] [--from-main] [ROW…]`.
 //!
 //! Microseconds, beside plain Actix under the same load. `-` is what plain Actix does not do: a child of its that messages
 //! itself, or is flooded faster than it works, leaves nobody a turn, and nothing comes back after a crash. Each side of a
@@ -111,12 +111,13 @@ fn number(text: &str) -> f64 {
 
 /// In the process asked: each figure is printed as soon as it is known.
 fn measure(side: &str, load: &str) {
-    let Some((_, load)) = LOADS.iter().find(|(name, _)| *name == load) else { return };
-    on_a_system(async || {
-        let mut keeper = if side == "ours" { Keeper::ours() } else { Keeper::plain() };
+    let Some(&(_, load)) = LOADS.iter().find(|(name, _)| *name == load) else { return };
+    let is_ours = side == "ours";
+    on_a_system(async move || {
+        let mut keeper = if is_ours { Keeper::ours() } else { Keeper::plain() };
         let sibling = keeper.start_sibling().await;
         let flood = Flood::start();
-        let mut busy = burden(&mut keeper, &flood, *load).await;
+        let mut busy = burden(&mut keeper, &flood, load).await;
 
         // Until the load is there.
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -138,7 +139,7 @@ fn measure(side: &str, load: &str) {
             keeper.end(child).await;
             waits.push(micros(asked));
             if !matches!(load, Load::Crashes) {
-                busy.push(another(&mut keeper, &flood, *load).await);
+                busy.push(another(&mut keeper, &flood, load).await);
             }
         }
         say("terminate_child_p50", quantile(&waits, 0.5));

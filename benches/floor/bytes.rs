@@ -23,7 +23,9 @@ const CHILDREN: u64 = 100_000;
 
 /// `bytes_per_child`: idle, after a request each so that all have run; the addresses are the keeper's alone.
 pub(crate) fn per_child() -> Samples {
-    on_a_system(async || alternate(7, async || in_its_own_process("ours"), async || in_its_own_process("floor")).await)
+    on_a_system(async move || {
+        alternate(7, async || in_its_own_process("ours"), async || in_its_own_process("floor")).await
+    })
 }
 
 fn in_its_own_process(side: &str) -> f64 {
@@ -36,7 +38,7 @@ fn in_its_own_process(side: &str) -> f64 {
 pub(crate) fn is_asked_by_parent() -> bool {
     let mut arguments = env::args().skip_while(|argument| argument != ASK).skip(1);
     let Some(side) = arguments.next() else { return false };
-    let bytes = on_a_system(async || if side == "ours" { ours().await } else { floor().await });
+    let bytes = on_a_system(async move || if side == "ours" { ours().await } else { floor().await });
     println!("{}", bytes.map_or(f64::NAN, |bytes| bytes as f64 / CHILDREN as f64));
     true
 }

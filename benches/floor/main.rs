@@ -1,4 +1,4 @@
-//! What supervision costs over bare Actix: `cargo bench --bench floor -- [--json] [--check] [ROW…]`.
+//! What supervision costs over bare Actix: `cargo bench --bench floor -- [--json] [--check] [--from-main] [ROW…]`.
 //!
 //! The floor is what a user would do instead: a manager actor with a `HashMap` of addresses and a message that starts a
 //! child, inserts it and answers its address; no supervision at all. Both sides have the same children, messages, thread and

@@ -18,10 +18,11 @@ use crate::support::{
 
 /// Does it so many times, and leaves before anything is cleared away.
 pub(crate) fn repeat(side: &str, operation: &str, times: u64) -> ExitCode {
-    on_a_system(async || {
-        match side {
-            "ours" => ours(operation, times).await,
-            "floor" => floor(operation, times).await,
+    let (side, operation) = (side.to_owned(), operation.to_owned());
+    on_a_system(async move || {
+        match side.as_str() {
+            "ours" => ours(&operation, times).await,
+            "floor" => floor(&operation, times).await,
             _ => process::exit(2),
         }
         process::exit(0)

@@ -76,7 +76,7 @@ fn in_its_own_process(children: u64) -> Vec<f64> {
 /// In the process asked.
 fn measure(children: u64) -> [f64; COLUMNS.len()] {
     const TIMES: u64 = 1_000;
-    on_a_system(async || {
+    on_a_system(async move || {
         let supervisor = supervisor();
         start_worker(&supervisor, 0).await.1.send(Get).await.unwrap();
         let mut addresses = Vec::with_capacity(children as usize);

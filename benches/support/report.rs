@@ -2,7 +2,9 @@
 
 use std::{env, process::ExitCode};
 
-/// `cargo bench --bench NAME -- [--json] [--check] [ROW…]`
+use super::FROM_MAIN;
+
+/// `cargo bench --bench NAME -- [--json] [--check] [--from-main] [ROW…]`
 pub(crate) struct Asked {
     json: bool,
     check: bool,
@@ -16,8 +18,8 @@ impl Asked {
             match argument.as_str() {
                 "--json" => asked.json = true,
                 "--check" => asked.check = true,
-                // Cargo's own.
-                "--bench" => {}
+                // The first is Cargo's own.
+                "--bench" | FROM_MAIN => {}
                 _ => asked.rows.push(argument),
             }
         }
