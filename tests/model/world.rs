@@ -23,8 +23,9 @@ use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::{layer::SubscriberExt, Registry};
 
 use crate::{
+    dice::DEFAULT_INTENSITY,
     reference::{Life, Reference, Request},
-    steps::{Op, Step, DEFAULT_INTENSITY},
+    steps::{Op, Step},
     words::{Ask, Kind, Label, Limits, Reason, Restart, Shutdown, Spec},
     worker::{self, Book, Capture, Script, Tell},
 };
