@@ -17,9 +17,11 @@ use tokio::time::{sleep_until, Instant, Sleep};
 
 use super::{
     inbox::{addr_key, Inbox},
-    incarnation::{FirstPoll, Incarnation},
+    incarnation::{Incarnation, Over},
     launch::{Birth, Respawn},
     protocol::{Begun, Ended, NotAlive, Report, Run, StartFailure, Stopped, What},
+    pump::Door,
+    seat::{self, Obituary, Seat, Seated},
 };
 use crate::{
     exit::ExitReason,
@@ -34,7 +36,7 @@ const OVERRUN: Duration = Duration::from_secs(1);
 
 /// What stays of a child from its first start to its end.
 pub(super) struct Runner<A: ChildActor> {
-    pub(super) inbox: Rc<Inbox<A>>,
+    pub(super) inbox: Inbox<A>,
     /// `None` for a root: there is nobody to report to, and nobody who starts it again.
     birth: Option<Birth>,
     pub(super) life: RefCell<Life<A>>,
@@ -71,7 +73,12 @@ impl<A: ChildActor> Runner<A> {
     pub(super) fn new(inbox: Inbox<A>, birth: Option<Birth>) -> Self {
         let life =
             Life { state: State::Dead, incarnation: id::Incarnation::FIRST, last_exit: None, spec: None, waker: None };
-        Self { inbox: Rc::new(inbox), birth, life: RefCell::new(life) }
+        Self { inbox, birth, life: RefCell::new(life) }
+    }
+
+    /// Makes this the runner whose incarnation is being polled, or ends, until the guard is dropped.
+    pub(super) fn sit(self: &Rc<Self>) -> Seated {
+        seat::take(Rc::clone(self) as Rc<dyn Seat>)
     }
 
     pub(super) fn is_restartable(&self) -> bool {
@@ -99,11 +106,11 @@ impl<A: ChildActor> Runner<A> {
         State::Starting { future, deadline: limit.and_then(deadline) }
     }
 
-    /// Turns the good answer of a start into an incarnation and polls it for the first time.
+    /// Turns the good answer of a start into an incarnation and polls it for the first time: runs `started`.
     ///
-    /// `Ok(Some(_))`: it started and then ended at once.
+    /// `Ok(Some(_))`: it started and then ended, in one poll.
     pub(super) fn conclude(
-        &self,
+        self: &Rc<Self>,
         life: &mut Life<A>,
         result: StartResult<A>,
         cx: &mut task::Context<'_>,
@@ -115,41 +122,38 @@ impl<A: ChildActor> Runner<A> {
             Ok(Start::Ignore) => return Err(StartFailure::Ignored),
             Err(error) => return Err(StartFailure::Error(error)),
         };
+        let _seated = self.sit();
         let mut ctx = self.inbox.context();
         if life.incarnation > id::Incarnation::FIRST {
-            let seated = self.inbox.enter();
-            let restarting = unwind::guard(|| actor.restarting(&mut ctx));
-            if let Err(report) = restarting {
+            if let Err(report) = unwind::guard(|| actor.restarting(&mut ctx)) {
                 // One by one: two panicking destructors in one drop abort.
                 self.note(unwind::dispose(actor), life.incarnation);
                 self.note(unwind::dispose(ctx), life.incarnation);
                 return Err(StartFailure::Panicked(report));
             }
-            drop(seated);
         }
-        match Incarnation::new(actor, ctx, Rc::clone(&self.inbox)).first_poll(cx) {
-            FirstPoll::Alive(incarnation) => {
-                life.state = State::Alive { incarnation, deadline: None };
-                Ok(None)
-            }
-            FirstPoll::Lived(ended) => {
-                life.bury(&ended);
+        life.state = State::Alive { incarnation: Incarnation::new(actor, ctx), deadline: None };
+        let State::Alive { incarnation, .. } = &mut life.state else { return Ok(None) };
+        let Poll::Ready(over) = incarnation.poll(&self.inbox, cx) else { return Ok(None) };
+        let has_started = self.inbox.door() != Door::Untried;
+        match life.bury(&self.inbox, |incarnation, inbox| incarnation.end(over, inbox)) {
+            Some(ended) if has_started => {
+                life.note_exit(&ended);
                 Ok(Some(ended))
             }
-            FirstPoll::NotStarted(ended) => {
-                if let Some(residue) = ended.residue {
-                    self.report(What::Residue(residue), life.incarnation);
-                }
-                Err(match ended.reason {
+            Some(Ended { reason, residue, .. }) => {
+                self.note(residue.map_or(Ok(()), Err), life.incarnation);
+                Err(match reason {
                     ExitReason::Panicked(report) => StartFailure::Panicked(report),
                     reason => StartFailure::Exited(reason),
                 })
             }
+            None => Ok(None),
         }
     }
 
     /// One poll of the runner's task.
-    fn turn(&self, cx: &mut task::Context<'_>) -> Poll<()> {
+    fn turn(self: &Rc<Self>, cx: &mut task::Context<'_>) -> Poll<()> {
         let life = &mut *self.life.borrow_mut();
         life.remember(cx.waker());
         loop {
@@ -176,31 +180,42 @@ impl<A: ChildActor> Runner<A> {
                     }
                 }
                 State::Alive { incarnation, deadline } => {
-                    let limit = deadline.as_ref().map(|sleep| sleep.deadline());
+                    let _seated = self.sit();
                     // The deadline first: a child that keeps itself busy must not outrun it.
-                    let ended = if has_passed(deadline, cx) {
-                        life.take_incarnation().map(Incarnation::kill)
+                    let over = if has_passed(deadline, cx) {
+                        None
                     } else {
-                        let polled = incarnation.poll(cx);
+                        let polled = incarnation.poll(&self.inbox, cx);
                         self.tell_residue(life.incarnation);
                         match polled {
                             Poll::Pending => return Poll::Pending,
-                            Poll::Ready(over) => life.take_incarnation().map(|dead| dead.bury(over)),
+                            Poll::Ready(over) => Some(over),
                         }
                     };
-                    if let Some(ended) = ended {
-                        let overran = limit.is_some_and(has_overrun);
-                        self.exited(life, Ended { overran, ..ended });
-                    }
+                    self.exited(life, over);
                 }
             }
         }
     }
 
-    /// An incarnation has ended outside of any command: the supervisor is told, a root is over.
-    fn exited(&self, life: &mut Life<A>, ended: Ended) {
-        life.bury(&ended);
+    /// The incarnation has ended outside of any command, `None` by force: the supervisor is told, a root is over.
+    fn exited(&self, life: &mut Life<A>, over: Option<Over>) {
+        let limit = match &life.state {
+            State::Alive { deadline, .. } => deadline.as_ref().map(|sleep| sleep.deadline()),
+            _ => None,
+        };
+        let ended = life.bury(&self.inbox, |incarnation, inbox| match over {
+            Some(over) => incarnation.end(over, inbox),
+            None => incarnation.kill(inbox),
+        });
+        if let Some(ended) = ended {
+            self.tell_exit(life, Ended { overran: limit.is_some_and(has_overrun), ..ended });
+        }
+    }
+
+    fn tell_exit(&self, life: &mut Life<A>, ended: Ended) {
         if self.birth.is_some() {
+            life.note_exit(&ended);
             self.report(What::Exited(ended), life.incarnation);
         } else {
             life.state = State::Over;
@@ -210,16 +225,15 @@ impl<A: ChildActor> Runner<A> {
     }
 
     /// The runner itself has panicked.
-    fn break_down(&self, report: PanicReport) -> Poll<()> {
+    fn break_down(self: &Rc<Self>, report: PanicReport) -> Poll<()> {
         let life = &mut *self.life.borrow_mut();
         if matches!(life.state, State::Over) {
             return Poll::Ready(());
         }
-        let ended = Ended::with(ExitReason::Panicked(report));
-        if let Some(broken) = life.take_incarnation() {
-            broken.kill();
-        }
-        self.exited(life, ended);
+        let _seated = self.sit();
+        life.bury(&self.inbox, Incarnation::kill);
+        life.state = State::Dead;
+        self.tell_exit(life, Ended::with(ExitReason::Panicked(report)));
         life.wake();
         Poll::Pending
     }
@@ -230,15 +244,19 @@ impl<A: ChildActor> Runner<A> {
     }
 
     /// Ends for good, with hooks if an actor lives, and tells how it ended.
-    fn finish(&self, life: &mut Life<A>, reason: ExitReason) -> Option<What> {
-        let told = match mem::replace(&mut life.state, State::Over) {
-            State::Alive { incarnation, .. } => Some(What::Exited(incarnation.dismiss(reason))),
-            start @ State::Starting { .. } => {
-                let _ = unwind::dispose(start);
+    fn finish(self: &Rc<Self>, life: &mut Life<A>, reason: ExitReason) -> Option<What> {
+        let _seated = self.sit();
+        let told = match &life.state {
+            State::Alive { .. } => {
+                life.bury(&self.inbox, |incarnation, inbox| incarnation.dismiss(reason, inbox)).map(What::Exited)
+            }
+            State::Starting { .. } => {
+                let _ = unwind::guard(|| life.state = State::Dead);
                 Some(What::NotStarted(StartFailure::Exited(reason)))
             }
             State::Dead | State::Over => None,
         };
+        life.state = State::Over;
         self.inbox.note_residue(unwind::dispose(life.spec.take()));
         self.inbox.close();
         self.inbox.publish();
@@ -269,7 +287,7 @@ impl<A: ChildActor> Runner<A> {
 }
 
 impl<A: ChildActor> Run for Runner<A> {
-    fn begin(&self, incarnation: id::Incarnation) -> Begun {
+    fn begin(self: Rc<Self>, incarnation: id::Incarnation) -> Begun {
         let life = &mut *self.life.borrow_mut();
         life.incarnation = incarnation;
         self.inbox.publish();
@@ -278,7 +296,7 @@ impl<A: ChildActor> Run for Runner<A> {
         let (Some(spec), Some(mut cx)) = (&mut life.spec, cx) else {
             return Begun::Not(StartFailure::Exited(ExitReason::Unknown));
         };
-        let starting = unwind::guard(|| spec.respawn(&mut cx, &self.inbox));
+        let starting = unwind::guard(|| spec.respawn(&mut cx, &self));
         self.tell_residue(incarnation);
         match starting {
             Err(report) => Begun::Not(StartFailure::Panicked(report)),
@@ -300,7 +318,7 @@ impl<A: ChildActor> Run for Runner<A> {
         }
     }
 
-    fn stop(&self, shutdown: Shutdown) -> Stopped {
+    fn stop(self: Rc<Self>, shutdown: Shutdown) -> Stopped {
         let life = &mut *self.life.borrow_mut();
         if let State::Starting { .. } = life.state {
             self.drop_start(life);
@@ -309,33 +327,35 @@ impl<A: ChildActor> Run for Runner<A> {
         let State::Alive { incarnation, deadline } = &mut life.state else {
             return Stopped::NotAlive(NotAlive::Dead(life.last_exit.as_deref().cloned()));
         };
+        let _seated = self.sit();
         // Before it is asked: what it does at once is part of its time.
         let limit = shutdown.limit().and_then(|limit| Instant::now().checked_add(limit));
-        let mut ended = if shutdown == Shutdown::BrutalKill {
-            life.take_incarnation().map(Incarnation::kill)
+        let over = if shutdown == Shutdown::BrutalKill {
+            None
         } else {
-            incarnation.ask_to_stop();
-            match incarnation.poll(&mut inline_context()) {
-                Poll::Ready(over) => life.take_incarnation().map(|dead| dead.bury(over)),
+            incarnation.ask_to_stop(&self.inbox);
+            match incarnation.poll(&self.inbox, &mut inline_context()) {
+                Poll::Ready(over) => Some(over),
                 Poll::Pending => {
                     *deadline = limit.and_then(self::deadline);
                     // Polled with a waker that wakes nobody: its task has to look for itself.
                     life.wake();
-                    None
+                    return Stopped::Stopping;
                 }
             }
         };
-        match &mut ended {
-            Some(ended) => {
-                ended.overran = limit.is_some_and(has_overrun);
-                life.bury(ended);
-                Stopped::Ended(ended.clone())
-            }
+        let ended = life.bury(&self.inbox, |incarnation, inbox| match over {
+            Some(over) => incarnation.end(over, inbox),
+            None => incarnation.kill(inbox),
+        });
+        match ended {
+            // Not noted: nobody asks a child that was told to go how it went.
+            Some(ended) => Stopped::Ended(Ended { overran: limit.is_some_and(has_overrun), ..ended }),
             None => Stopped::Stopping,
         }
     }
 
-    fn kill(&self) {
+    fn kill(self: Rc<Self>) {
         let life = &mut *self.life.borrow_mut();
         match &life.state {
             State::Starting { .. } => {
@@ -343,18 +363,19 @@ impl<A: ChildActor> Run for Runner<A> {
                 self.report(What::NotStarted(StartFailure::Exited(ExitReason::Killed)), life.incarnation);
             }
             State::Alive { .. } => {
-                if let Some(killed) = life.take_incarnation() {
-                    let ended = killed.kill();
-                    self.exited(life, ended);
-                }
+                let _seated = self.sit();
+                self.exited(life, None);
             }
             State::Dead | State::Over => {}
         }
     }
 
-    fn end(&self) -> Option<PanicReport> {
+    fn end(self: Rc<Self>) -> Option<PanicReport> {
         // Never borrowed here: a handle is dropped in its supervisor's turn, never from within its own child's.
         let mut life = self.life.try_borrow_mut().ok()?;
+        if matches!(life.state, State::Over) {
+            return self.inbox.take_residue();
+        }
         // Nothing is reported: who held the handle has given the child up.
         match self.finish(&mut life, ExitReason::Shutdown) {
             Some(What::Exited(Ended { residue: Some(residue), .. })) => Some(residue),
@@ -371,17 +392,44 @@ impl<A: ChildActor> Run for Runner<A> {
     }
 }
 
-impl<A: ChildActor> Life<A> {
-    /// Takes the incarnation out; the state is then `Dead`.
-    fn take_incarnation(&mut self) -> Option<Incarnation<A>> {
-        match mem::replace(&mut self.state, State::Dead) {
-            State::Alive { incarnation, .. } => Some(incarnation),
-            State::Starting { .. } | State::Dead | State::Over => None,
-        }
+impl<A: ChildActor> Seat for Runner<A> {
+    fn lose_pump(&self) {
+        self.inbox.lose_pump();
     }
 
-    fn bury(&mut self, ended: &Ended) {
-        self.state = State::Dead;
+    fn name_exit(&self, address: &dyn Any, reason: ExitReason) {
+        self.inbox.name_exit(address, reason);
+    }
+
+    fn ending(&self) -> Option<ExitReason> {
+        (self.inbox.door() == Door::Shut).then(|| self.inbox.exit()).flatten()
+    }
+
+    fn after_burial(&self, tell: Obituary) {
+        self.inbox.after_burial(tell);
+    }
+
+    fn leave_words(&self, words: Rc<dyn Any>) {
+        self.inbox.leave_words(words);
+    }
+
+    fn last_words(&self) -> Option<Rc<dyn Any>> {
+        self.inbox.last_words()
+    }
+}
+
+impl<A: ChildActor> Life<A> {
+    /// Ends the incarnation, if there is one, and drops it where it lies; the state is then `Dead`.
+    fn bury(&mut self, inbox: &Inbox<A>, end: impl FnOnce(&mut Incarnation<A>, &Inbox<A>) -> Ended) -> Option<Ended> {
+        let State::Alive { incarnation, .. } = &mut self.state else { return None };
+        let mut ended = end(incarnation, inbox);
+        if let Err(panic) = unwind::guard(|| self.state = State::Dead) {
+            ended.residue.get_or_insert(panic);
+        }
+        Some(ended)
+    }
+
+    fn note_exit(&mut self, ended: &Ended) {
         self.last_exit = Some(Box::new((self.incarnation, ended.reason.clone())));
     }
 

@@ -14,7 +14,6 @@
 
 use std::{
     pin::Pin,
-    rc::Rc,
     task::{self, Poll},
 };
 
@@ -24,19 +23,16 @@ use actix::{
 };
 use futures::{task::noop_waker_ref, Future};
 
-use super::{
-    inbox::{Door, Inbox},
-    protocol::Ended,
-};
+use super::{inbox::Inbox, protocol::Ended, pump::Door};
 use crate::{
     exit::ExitReason,
     spec::ChildActor,
     unwind::{self, PanicReport},
 };
 
+/// Polled and buried only while its runner is seated.
 pub(super) struct Incarnation<A: ChildActor> {
     future: ContextFut<A, Context<A>>,
-    inbox: Rc<Inbox<A>>,
     /// It was asked to stop: an end that gives no reason is then a shutdown.
     asked: bool,
 }
@@ -44,55 +40,31 @@ pub(super) struct Incarnation<A: ChildActor> {
 /// What a poll came to when it did not leave the incarnation alive.
 pub(super) enum Over {
     Finished,
+    /// A message's handler panicked; the hooks have had their turn, and this is what became of them.
+    Crashed(Result<(), PanicReport>),
+    /// Something else did.
     Panicked(PanicReport),
 }
 
-/// What a first poll came to.
-// Matched at once, never stored.
-#[allow(clippy::large_enum_variant)]
-pub(super) enum FirstPoll<A: ChildActor> {
-    Alive(Incarnation<A>),
-    /// It started and then ended, in one poll.
-    Lived(Ended),
-    /// It ended before `started` was through.
-    NotStarted(Ended),
-}
-
 impl<A: ChildActor> Incarnation<A> {
-    pub(super) fn new(actor: A, ctx: Context<A>, inbox: Rc<Inbox<A>>) -> Self {
-        Self { future: ctx.into_future(actor), inbox, asked: false }
+    pub(super) fn new(actor: A, ctx: Context<A>) -> Self {
+        Self { future: ctx.into_future(actor), asked: false }
     }
 
-    /// Polls for the first time: runs `started`.
-    pub(super) fn first_poll(mut self, cx: &mut task::Context<'_>) -> FirstPoll<A> {
-        match self.poll(cx) {
-            Poll::Pending => FirstPoll::Alive(self),
-            Poll::Ready(over) => {
-                let started = self.inbox.door() != Door::Untried;
-                let ended = self.bury(over);
-                if started {
-                    FirstPoll::Lived(ended)
-                } else {
-                    FirstPoll::NotStarted(ended)
-                }
-            }
-        }
-    }
-
-    /// Not to be called again once it is ready; [`bury`](Self::bury) is.
-    pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Over> {
-        let seated = self.inbox.enter();
+    /// Not to be called again once it is ready; [`end`](Self::end) is.
+    pub(super) fn poll(&mut self, inbox: &Inbox<A>, cx: &mut task::Context<'_>) -> Poll<Over> {
         let polled = unwind::guard(|| Pin::new(&mut self.future).poll(cx));
-        drop(seated);
         match polled {
+            // Even one that would go on: a future on `ctx.wait` keeps the pump from ending the context.
+            _ if inbox.door() == Door::Shut => Poll::Ready(Over::Crashed(polled.map(drop))),
             Ok(Poll::Pending) => {
                 // `started` is through even if a future on `ctx.wait` has kept the pump from being polled.
-                if self.inbox.door() == Door::Untried {
-                    self.inbox.set_door(Door::Open);
+                if inbox.door() == Door::Untried {
+                    inbox.set_door(Door::Open);
                 }
-                if self.inbox.is_pump_lost() {
+                if inbox.is_pump_lost() {
                     // A handler cancelled `ctx.handle()`, which in plain Actix does nothing.
-                    self.inbox.spawn_pump(self.future.ctx());
+                    inbox.spawn_pump(self.future.ctx());
                     cx.waker().wake_by_ref();
                 }
                 Poll::Pending
@@ -103,19 +75,23 @@ impl<A: ChildActor> Incarnation<A> {
     }
 
     /// Asks it to stop, as if it had called `ctx.stop()`; the next poll runs `stopping`.
-    pub(super) fn ask_to_stop(&mut self) {
+    pub(super) fn ask_to_stop(&mut self, inbox: &Inbox<A>) {
         self.asked = true;
-        self.inbox.clear_exit();
+        inbox.clear_exit();
         self.future.ctx().stop();
     }
 
-    /// Buries what has ended in a poll.
-    pub(super) fn bury(mut self, over: Over) -> Ended {
+    /// Runs the hooks that are due after what a poll came to, and tells how it ended. What remains is to be dropped.
+    pub(super) fn end(&mut self, over: Over, inbox: &Inbox<A>) -> Ended {
         match over {
             Over::Finished => {
                 let unnamed = if self.asked { ExitReason::Shutdown } else { ExitReason::Normal };
-                let reason = self.inbox.exit().unwrap_or(unnamed);
-                self.end(reason, false)
+                let reason = inbox.exit().unwrap_or(unnamed);
+                self.settle(reason, false, inbox)
+            }
+            Over::Crashed(hooks) => {
+                let reason = inbox.exit().unwrap_or(ExitReason::Unknown);
+                Ended { residue: hooks.err(), ..self.settle(reason, false, inbox) }
             }
             Over::Panicked(report) => {
                 let hooks_are_due = match self.future.ctx().state() {
@@ -125,16 +101,16 @@ impl<A: ChildActor> Incarnation<A> {
                     // After `ctx.terminate()` a poll would call `started` again.
                     ActorState::Stopped => false,
                 };
-                self.end(ExitReason::Panicked(report), hooks_are_due)
+                self.settle(ExitReason::Panicked(report), hooks_are_due, inbox)
             }
         }
     }
 
     /// Did the panic of a stopping context come out of `stopping`?
     ///
-    /// Not if it came out of an item (a message, a timer, a future): the context has a current handle exactly while it
-    /// polls one. And not if it came out of `started`: until that returns the pump is not among the context's own
-    /// items, and a context that has started and has none is not alive.
+    /// Not if it came out of an item (a timer, a future): the context has a current handle exactly while it polls one.
+    /// And not if it came out of `started`: until that returns the pump is not among the context's own items, and a
+    /// context that has started and has none is not alive.
     ///
     /// One case cannot be told from a hook: a future on `ctx.wait` that stops the actor and panics in the same poll. Its
     /// hooks are not run.
@@ -143,39 +119,30 @@ impl<A: ChildActor> Incarnation<A> {
     }
 
     /// Ends it without hooks.
-    pub(super) fn kill(self) -> Ended {
-        self.end(ExitReason::Killed, false)
+    pub(super) fn kill(&mut self, inbox: &Inbox<A>) -> Ended {
+        self.settle(ExitReason::Killed, false, inbox)
     }
 
     /// Ends it with hooks, but without asking twice: what holds it is going away.
-    pub(super) fn dismiss(mut self, reason: ExitReason) -> Ended {
-        self.inbox.set_exit(reason.clone());
+    pub(super) fn dismiss(&mut self, reason: ExitReason, inbox: &Inbox<A>) -> Ended {
+        inbox.set_exit(reason.clone());
         let hooks_are_due = self.future.ctx().state() != ActorState::Stopped;
-        self.end(reason, hooks_are_due)
+        self.settle(reason, hooks_are_due, inbox)
     }
 
-    fn end(mut self, reason: ExitReason, run_hooks: bool) -> Ended {
-        let _seated = self.inbox.enter();
-        self.inbox.set_door(Door::Shut);
-        self.inbox.set_exit(reason.clone());
-
-        let mut residue = None;
-        let mut note = |result: Result<(), PanicReport>| {
-            if let Err(report) = result {
-                residue.get_or_insert(report);
-            }
-        };
+    fn settle(&mut self, reason: ExitReason, run_hooks: bool, inbox: &Inbox<A>) -> Ended {
+        inbox.set_door(Door::Shut);
+        inbox.set_exit(reason.clone());
+        let mut ended = Ended::with(reason);
         if run_hooks {
             let future = &mut self.future;
-            note(unwind::guard(|| {
+            let hooks = unwind::guard(|| {
                 future.ctx().stop();
                 let _ = Pin::new(future).poll(&mut task::Context::from_waker(noop_waker_ref()));
-            }));
+            });
+            ended.residue = hooks.err();
         }
         self.future.ctx().parts().terminate();
-        let Self { future, inbox: _inbox, .. } = self;
-        note(unwind::dispose(future));
-
-        Ended { reason, residue, overran: false }
+        ended
     }
 }

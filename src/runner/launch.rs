@@ -9,9 +9,10 @@ use actix::{
 
 use super::{
     child::{inline_context, Runner, State, Task},
-    inbox::{Door, Inbox},
+    inbox::Inbox,
     incarnation::Incarnation,
     protocol::{Reports, RunnerHandle, StartFailure, What},
+    pump::Door,
 };
 use crate::{
     exit::ExitReason,
@@ -103,6 +104,7 @@ pub(crate) fn launch<S: ChildSpec>(mut spec: S, birth: Birth) -> Launched<S::Act
     if !matches!(launched, Launched::Not(_)) {
         actix_rt::spawn(Task(Rc::clone(&runner)));
     } else {
+        let _seated = runner.sit();
         runner.inbox.close();
         runner.tell_residue(life.incarnation);
     }
@@ -116,7 +118,7 @@ pub(crate) fn launch_root<A: ChildActor>(actor: A, receiver: AddressReceiver<A>)
     let addr = Addr::new(receiver.sender());
     let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, true), None));
     drop(addr);
-    let incarnation = Incarnation::new(actor, runner.inbox.context(), Rc::clone(&runner.inbox));
+    let incarnation = Incarnation::new(actor, runner.inbox.context());
     // Nobody waits to hear that it has started, so the first poll is one like any other.
     runner.inbox.set_door(Door::Open);
     runner.life.borrow_mut().state = State::Alive { incarnation, deadline: None };
@@ -125,7 +127,7 @@ pub(crate) fn launch_root<A: ChildActor>(actor: A, receiver: AddressReceiver<A>)
 
 /// A spec that is asked again; what its starts hand to their caller has no taker then.
 pub(super) trait Respawn<A: ChildActor> {
-    fn respawn(&mut self, cx: &mut StartContext<A>, inbox: &Rc<Inbox<A>>) -> Starting<A>;
+    fn respawn(&mut self, cx: &mut StartContext<A>, runner: &Rc<Runner<A>>) -> Starting<A>;
 }
 
 /// How a child is started again, and no more: the rest of its spec is gone.
@@ -140,11 +142,15 @@ where
     I: 'static,
     F: FnMut(&mut StartContext<A>) -> Starting<A, I>,
 {
-    fn respawn(&mut self, cx: &mut StartContext<A>, inbox: &Rc<Inbox<A>>) -> Starting<A> {
-        let inbox = Rc::clone(inbox);
+    fn respawn(&mut self, cx: &mut StartContext<A>, runner: &Rc<Runner<A>>) -> Starting<A> {
+        // Weak: an asynchronous start lies in the runner that this would keep.
+        let runner = Rc::downgrade(runner);
         let without_info = move |start: Start<A, I>| {
             let (start, info) = start.split();
-            inbox.note_residue(unwind::dispose(info));
+            let disposed = unwind::dispose(info);
+            if let Some(runner) = runner.upgrade() {
+                runner.inbox.note_residue(disposed);
+            }
             start
         };
         match (self.start)(cx).0 {

@@ -11,7 +11,7 @@
 //! 2. Each incarnation has a context of its own whose parts are replaced by ones made of that mailbox, so
 //!    `ctx.address()` is that very address.
 //! 3. A *pump*, an actor future in the context, takes messages from the mailbox and lets the actor handle them,
-//!    at most [`BUDGET`](inbox::BUDGET) a poll, so that no flood starves the siblings.
+//!    a limited number a poll, so that no flood starves the siblings.
 //! 4. The runner polls the context inside the one `catch_unwind`. After a panic the hooks run once more from outside,
 //!    guarded, and everything is dropped, guarded: see [`incarnation`].
 //!
@@ -30,10 +30,13 @@ mod inbox;
 mod incarnation;
 mod launch;
 mod protocol;
+mod pump;
+mod seat;
 
-pub use self::inbox::ExitContext;
+pub use self::seat::ExitContext;
 pub(crate) use self::{
-    inbox::{addr_key, after_burial, ending_reason, last_words, leave_words},
+    inbox::addr_key,
     launch::{launch, launch_root, Birth, Launched},
     protocol::{Begun, Ended, NotAlive, Report, Reports, RunnerHandle, StartFailure, Stopped, What},
+    seat::{after_burial, ending_reason, last_words, leave_words},
 };

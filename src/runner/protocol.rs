@@ -96,17 +96,17 @@ impl RunnerHandle {
 
     /// Begins the next incarnation, as this number.
     pub(crate) fn begin(&self, incarnation: Incarnation) -> Begun {
-        self.0.begin(incarnation)
+        Rc::clone(&self.0).begin(incarnation)
     }
 
     /// Asks the child to end, as `shutdown` says.
     pub(crate) fn stop(&self, shutdown: Shutdown) -> Stopped {
-        self.0.stop(shutdown)
+        Rc::clone(&self.0).stop(shutdown)
     }
 
     /// Ends the incarnation, or the start under way, without hooks and reports that like any other end.
     pub(crate) fn kill(&self) {
-        self.0.kill();
+        Rc::clone(&self.0).kill();
     }
 
     /// A `WeakAddr` of the child's, its type erased.
@@ -123,23 +123,23 @@ impl RunnerHandle {
 impl RunnerHandle {
     /// Ends the child for good, as dropping the handle does, and tells of a panic on its way out.
     pub(crate) fn end(&self) -> Option<PanicReport> {
-        self.0.end()
+        Rc::clone(&self.0).end()
     }
 }
 
 impl Drop for RunnerHandle {
     fn drop(&mut self) {
-        self.0.end();
+        Rc::clone(&self.0).end();
     }
 }
 
 /// The runner behind a handle, its actor's type erased here and nowhere else.
 pub(super) trait Run {
-    fn begin(&self, incarnation: Incarnation) -> Begun;
-    fn stop(&self, shutdown: Shutdown) -> Stopped;
-    fn kill(&self);
+    fn begin(self: Rc<Self>, incarnation: Incarnation) -> Begun;
+    fn stop(self: Rc<Self>, shutdown: Shutdown) -> Stopped;
+    fn kill(self: Rc<Self>);
     /// Ends for good; never panics.
-    fn end(&self) -> Option<PanicReport>;
+    fn end(self: Rc<Self>) -> Option<PanicReport>;
     fn weak_addr(&self) -> Box<dyn Any + Send + Sync>;
     fn addr_key(&self) -> usize;
 }

@@ -1,0 +1,114 @@
+//! The pump, and what an incarnation is allowed to do: it feeds the mailbox to the actor.
+
+use std::{
+    marker::PhantomData,
+    pin::Pin,
+    task::{self, Poll},
+};
+
+use actix::{
+    dev::{Envelope, EnvelopeProxy},
+    ActorContext, ActorFuture, AsyncContext, Context,
+};
+
+use super::{
+    child::Runner,
+    inbox::{Inbox, Next},
+    seat,
+};
+use crate::{
+    spec::ChildActor,
+    unwind::{self, PanicReport},
+};
+
+/// How many messages an incarnation handles before others on its arbiter have their turn.
+const BUDGET: usize = 64;
+
+/// What the pump does when it is polled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    /// Not polled yet: as long as this holds `started`, and what it waits for, has not got through its first poll.
+    /// The pump is the first of the context's items, and a stopping context polls none.
+    Untried,
+    Open,
+    /// Ends the context: a `Running::Continue` after a panic must not keep the actor alive.
+    Shut,
+}
+
+/// Feeds the mailbox to the actor of one incarnation: the one that is seated whenever a context is polled or dropped.
+/// Without a field it takes no memory.
+pub(super) struct Pump<A> {
+    feeds: PhantomData<fn(A)>,
+}
+
+impl<A> Pump<A> {
+    pub(super) fn new() -> Self {
+        Self { feeds: PhantomData }
+    }
+}
+
+impl<A: ChildActor> ActorFuture<A> for Pump<A> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, actor: &mut A, ctx: &mut Context<A>, cx: &mut task::Context<'_>) -> Poll<()> {
+        let Some(runner) = seat::seated::<Runner<A>>() else { return Poll::Pending };
+        let inbox = &runner.inbox;
+        match inbox.door() {
+            // The first poll belongs to the start, inside the supervisor's turn. Messages are handled in the child's
+            // own: one of them that panics has not made the start fail, it has crashed a child that ran.
+            Door::Untried => inbox.set_door(Door::Open),
+            Door::Open => handle_messages(inbox, actor, ctx, cx),
+            Door::Shut => ctx.terminate(),
+        }
+        Poll::Pending
+    }
+}
+
+impl<A> Drop for Pump<A> {
+    fn drop(&mut self) {
+        seat::lose_pump();
+    }
+}
+
+fn handle_messages<A: ChildActor>(inbox: &Inbox<A>, actor: &mut A, ctx: &mut Context<A>, cx: &mut task::Context<'_>) {
+    for _ in 0..BUDGET {
+        // Checked before each message: a handler may have stopped the actor or put a future on `ctx.wait`.
+        if ctx.waiting() {
+            return;
+        }
+        match inbox.next_message(cx) {
+            Next::Message(message) => {
+                if let Err(panic) = handle(message, inbox, actor, ctx) {
+                    return inbox.crash(panic, ctx);
+                }
+            }
+            Next::Nothing => return,
+            Next::Unreferenced => return ctx.stop(),
+        }
+    }
+    cx.waker().wake_by_ref();
+}
+
+/// Handles one message; an `Err` is the panic of its handler.
+///
+/// Caught here and not where the incarnation is polled: the fewer frames a panic unwinds the less it costs, and here it is
+/// known that it came out of a handler, and not out of a hook.
+fn handle<A: ChildActor>(
+    mut message: Envelope<A>,
+    inbox: &Inbox<A>,
+    actor: &mut A,
+    ctx: &mut Context<A>,
+) -> Result<(), PanicReport> {
+    let mut is_handled = false;
+    let handled = unwind::guard(|| {
+        message.handle(actor, ctx);
+        is_handled = true;
+        // A request whose asker is gone is not handled; it is still whole, and dropped here.
+        drop(message);
+    });
+    if is_handled {
+        inbox.note_residue(handled);
+        return Ok(());
+    }
+    handled
+}
