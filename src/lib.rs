@@ -94,7 +94,7 @@ pub use crate::{
     supervisor::{
         Answer, AwaitExit, Builder, ChildHandle, CountChildren, DynamicSupervisor, Init, KillChild, Linked, Module,
         Reinit, StartChild, StartError, Started, Stop, SupervisorAddr, SupervisorModule, SupervisorRegistry,
-        TerminateChild, WhichChildren,
+        TerminateChild, Termination, WhichChildren,
     },
     unwind::PanicReport,
 };

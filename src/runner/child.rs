@@ -153,13 +153,29 @@ impl<A: ChildActor> Runner<A> {
     }
 
     /// One poll of the runner's task.
+    ///
+    /// User code is called without a guard of its own only where an incarnation is polled: a panic out of here is one of
+    /// that incarnation's, see [`panicked`](Self::panicked).
     fn turn(self: &Rc<Self>, cx: &mut task::Context<'_>) -> Poll<()> {
         let life = &mut *self.life.borrow_mut();
         life.remember(cx.waker());
         loop {
             match &mut life.state {
-                State::Over => return Poll::Ready(()),
-                State::Dead => return Poll::Pending,
+                State::Alive { incarnation, deadline } => {
+                    let _seated = self.sit();
+                    // The deadline first: a child that keeps itself busy must not outrun it.
+                    let over = if has_passed(deadline, cx) {
+                        None
+                    } else {
+                        let polled = incarnation.poll_unguarded(&self.inbox, cx);
+                        self.tell_residue(life.incarnation);
+                        match polled {
+                            Poll::Pending => return Poll::Pending,
+                            Poll::Ready(over) => Some(over),
+                        }
+                    };
+                    self.exited(life, over);
+                }
                 State::Starting { future, deadline } => {
                     let answer = match unwind::guard(|| future.as_mut().poll(cx)) {
                         Ok(Poll::Ready(result)) => Ok(result),
@@ -179,22 +195,30 @@ impl<A: ChildActor> Runner<A> {
                         Err(failure) => self.report(What::NotStarted(failure), life.incarnation),
                     }
                 }
-                State::Alive { incarnation, deadline } => {
-                    let _seated = self.sit();
-                    // The deadline first: a child that keeps itself busy must not outrun it.
-                    let over = if has_passed(deadline, cx) {
-                        None
-                    } else {
-                        let polled = incarnation.poll(&self.inbox, cx);
-                        self.tell_residue(life.incarnation);
-                        match polled {
-                            Poll::Pending => return Poll::Pending,
-                            Poll::Ready(over) => Some(over),
-                        }
-                    };
-                    self.exited(life, over);
-                }
+                State::Dead => return Poll::Pending,
+                State::Over => return Poll::Ready(()),
             }
+        }
+    }
+
+    /// What follows a turn that panicked: the incarnation being polled did. Should it ever be the runner itself, its end
+    /// must be told all the same, or its supervisor would take it for alive for ever.
+    #[cold]
+    fn panicked(self: &Rc<Self>, report: PanicReport) -> Poll<()> {
+        let life = &mut *self.life.borrow_mut();
+        let _seated = self.sit();
+        self.tell_residue(life.incarnation);
+        match life.state {
+            State::Alive { .. } => self.exited(life, Some(Over::by_panic(report, &self.inbox))),
+            State::Starting { .. } | State::Dead => {
+                self.drop_start(life);
+                self.tell_exit(life, Ended::with(ExitReason::Panicked(report)));
+            }
+            State::Over => {}
+        }
+        match life.state {
+            State::Over => Poll::Ready(()),
+            _ => Poll::Pending,
         }
     }
 
@@ -222,20 +246,6 @@ impl<A: ChildActor> Runner<A> {
             self.inbox.close();
             self.inbox.publish();
         }
-    }
-
-    /// The runner itself has panicked.
-    fn break_down(self: &Rc<Self>, report: PanicReport) -> Poll<()> {
-        let life = &mut *self.life.borrow_mut();
-        if matches!(life.state, State::Over) {
-            return Poll::Ready(());
-        }
-        let _seated = self.sit();
-        life.bury(&self.inbox, Incarnation::kill);
-        life.state = State::Dead;
-        self.tell_exit(life, Ended::with(ExitReason::Panicked(report)));
-        life.wake();
-        Poll::Pending
     }
 
     fn drop_start(&self, life: &mut Life<A>) {
@@ -455,9 +465,7 @@ impl<A: ChildActor> Future for Task<A> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
-        // All user code below has a guard of its own. Should a panic get here all the same, the end of the incarnation
-        // must still be told, or its supervisor would take it for alive for ever.
-        unwind::guard(|| self.0.turn(cx)).unwrap_or_else(|report| self.0.break_down(report))
+        unwind::guard(|| self.0.turn(cx)).unwrap_or_else(|report| self.0.panicked(report))
     }
 }
 

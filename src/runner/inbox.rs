@@ -198,6 +198,7 @@ impl<A: ChildActor> Inbox<A> {
         self.receiver.borrow().as_ref().map(|receiver| Addr::new(receiver.sender()))
     }
 
+    #[inline]
     pub(super) fn next_message(&self, cx: &mut task::Context<'_>) -> Next<A> {
         match &mut *self.receiver.borrow_mut() {
             Some(receiver) => match Pin::new(&mut *receiver).poll_next(cx) {

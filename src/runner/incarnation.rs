@@ -40,10 +40,22 @@ pub(super) struct Incarnation<A: ChildActor> {
 /// What a poll came to when it did not leave the incarnation alive.
 pub(super) enum Over {
     Finished,
-    /// A message's handler panicked; the hooks have had their turn, and this is what became of them.
-    Crashed(Result<(), PanicReport>),
+    /// A message's handler panicked; the hooks have had their turn, and may have panicked, too.
+    Crashed {
+        in_hook: Option<PanicReport>,
+    },
     /// Something else did.
     Panicked(PanicReport),
+}
+
+impl Over {
+    /// What a poll came to that panicked.
+    pub(super) fn by_panic<A: ChildActor>(report: PanicReport, inbox: &Inbox<A>) -> Self {
+        match inbox.door() {
+            Door::Shut => Self::Crashed { in_hook: Some(report) },
+            Door::Untried | Door::Open => Self::Panicked(report),
+        }
+    }
 }
 
 impl<A: ChildActor> Incarnation<A> {
@@ -51,27 +63,32 @@ impl<A: ChildActor> Incarnation<A> {
         Self { future: ctx.into_future(actor), asked: false }
     }
 
-    /// Not to be called again once it is ready; [`end`](Self::end) is.
+    /// Polls it under a guard. Not to be called again once it is ready; [`end`](Self::end) is.
     pub(super) fn poll(&mut self, inbox: &Inbox<A>, cx: &mut task::Context<'_>) -> Poll<Over> {
-        let polled = unwind::guard(|| Pin::new(&mut self.future).poll(cx));
-        match polled {
-            // Even one that would go on: a future on `ctx.wait` keeps the pump from ending the context.
-            _ if inbox.door() == Door::Shut => Poll::Ready(Over::Crashed(polled.map(drop))),
-            Ok(Poll::Pending) => {
-                // `started` is through even if a future on `ctx.wait` has kept the pump from being polled.
-                if inbox.door() == Door::Untried {
-                    inbox.set_door(Door::Open);
-                }
-                if inbox.is_pump_lost() {
-                    // A handler cancelled `ctx.handle()`, which in plain Actix does nothing.
-                    inbox.spawn_pump(self.future.ctx());
-                    cx.waker().wake_by_ref();
-                }
-                Poll::Pending
-            }
-            Ok(Poll::Ready(())) => Poll::Ready(Over::Finished),
-            Err(report) => Poll::Ready(Over::Panicked(report)),
+        unwind::guard(|| self.poll_unguarded(inbox, cx))
+            .unwrap_or_else(|report| Poll::Ready(Over::by_panic(report, inbox)))
+    }
+
+    /// Like [`poll`](Self::poll), for who has a guard; a panic is [`Over::by_panic`].
+    #[inline]
+    pub(super) fn poll_unguarded(&mut self, inbox: &Inbox<A>, cx: &mut task::Context<'_>) -> Poll<Over> {
+        let polled = Pin::new(&mut self.future).poll(cx);
+        match inbox.door() {
+            // Even if it would go on: a future on `ctx.wait` keeps the pump from ending the context.
+            Door::Shut => return Poll::Ready(Over::Crashed { in_hook: None }),
+            // `started` is through even if a future on `ctx.wait` has kept the pump from being polled.
+            Door::Untried if polled.is_pending() => inbox.set_door(Door::Open),
+            Door::Untried | Door::Open => {}
         }
+        if polled.is_ready() {
+            return Poll::Ready(Over::Finished);
+        }
+        if inbox.is_pump_lost() {
+            // A handler cancelled `ctx.handle()`, which in plain Actix does nothing.
+            inbox.spawn_pump(self.future.ctx());
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 
     /// Asks it to stop, as if it had called `ctx.stop()`; the next poll runs `stopping`.
@@ -89,9 +106,9 @@ impl<A: ChildActor> Incarnation<A> {
                 let reason = inbox.exit().unwrap_or(unnamed);
                 self.settle(reason, false, inbox)
             }
-            Over::Crashed(hooks) => {
+            Over::Crashed { in_hook } => {
                 let reason = inbox.exit().unwrap_or(ExitReason::Unknown);
-                Ended { residue: hooks.err(), ..self.settle(reason, false, inbox) }
+                Ended { residue: in_hook, ..self.settle(reason, false, inbox) }
             }
             Over::Panicked(report) => {
                 let hooks_are_due = match self.future.ctx().state() {

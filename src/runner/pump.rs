@@ -1,25 +1,20 @@
 //! The pump, and what an incarnation is allowed to do: it feeds the mailbox to the actor.
 
 use std::{
+    cell::Cell,
     marker::PhantomData,
     pin::Pin,
     task::{self, Poll},
 };
 
-use actix::{
-    dev::{Envelope, EnvelopeProxy},
-    ActorContext, ActorFuture, AsyncContext, Context,
-};
+use actix::{dev::EnvelopeProxy, ActorContext, ActorFuture, AsyncContext, Context};
 
 use super::{
     child::Runner,
     inbox::{Inbox, Next},
     seat,
 };
-use crate::{
-    spec::ChildActor,
-    unwind::{self, PanicReport},
-};
+use crate::{spec::ChildActor, unwind};
 
 /// How many messages an incarnation handles before others on its arbiter have their turn.
 const BUDGET: usize = 64;
@@ -70,45 +65,39 @@ impl<A> Drop for Pump<A> {
     }
 }
 
+/// Handles messages under one guard for all of them.
+///
+/// A handler's panic is caught here and not where the incarnation is polled: the fewer frames it unwinds the less it costs,
+/// and here it is known that it came out of a handler, and not out of a hook.
 fn handle_messages<A: ChildActor>(inbox: &Inbox<A>, actor: &mut A, ctx: &mut Context<A>, cx: &mut task::Context<'_>) {
-    for _ in 0..BUDGET {
-        // Checked before each message: a handler may have stopped the actor or put a future on `ctx.wait`.
-        if ctx.waiting() {
-            return;
-        }
-        match inbox.next_message(cx) {
-            Next::Message(message) => {
-                if let Err(panic) = handle(message, inbox, actor, ctx) {
-                    return inbox.crash(panic, ctx);
+    let mut left = BUDGET;
+    loop {
+        let is_handling = Cell::new(false);
+        let handled = unwind::guard(|| {
+            // Checked before each message: a handler may have stopped the actor or put a future on `ctx.wait`.
+            while !ctx.waiting() {
+                if left == 0 {
+                    return cx.waker().wake_by_ref();
+                }
+                left -= 1;
+                match inbox.next_message(cx) {
+                    Next::Message(mut message) => {
+                        is_handling.set(true);
+                        message.handle(actor, ctx);
+                        is_handling.set(false);
+                        // A request whose asker is gone is not handled; it is still whole, and dropped here.
+                        drop(message);
+                    }
+                    Next::Nothing => return,
+                    Next::Unreferenced => return ctx.stop(),
                 }
             }
-            Next::Nothing => return,
-            Next::Unreferenced => return ctx.stop(),
+        });
+        match handled {
+            Ok(()) => return,
+            Err(panic) if is_handling.get() => return inbox.crash(panic, ctx),
+            // The destructor of a message, or the waker of a sender that waited for a place.
+            Err(panic) => inbox.note_residue(Err(panic)),
         }
     }
-    cx.waker().wake_by_ref();
-}
-
-/// Handles one message; an `Err` is the panic of its handler.
-///
-/// Caught here and not where the incarnation is polled: the fewer frames a panic unwinds the less it costs, and here it is
-/// known that it came out of a handler, and not out of a hook.
-fn handle<A: ChildActor>(
-    mut message: Envelope<A>,
-    inbox: &Inbox<A>,
-    actor: &mut A,
-    ctx: &mut Context<A>,
-) -> Result<(), PanicReport> {
-    let mut is_handled = false;
-    let handled = unwind::guard(|| {
-        message.handle(actor, ctx);
-        is_handled = true;
-        // A request whose asker is gone is not handled; it is still whole, and dropped here.
-        drop(message);
-    });
-    if is_handled {
-        inbox.note_residue(handled);
-        return Ok(());
-    }
-    handled
 }

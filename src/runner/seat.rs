@@ -28,6 +28,7 @@ pub(super) trait Seat: Any {
 pub(crate) type Obituary = Box<dyn FnOnce()>;
 
 /// Seats a runner until the guard is dropped.
+#[inline]
 pub(super) fn take(seat: Rc<dyn Seat>) -> Seated {
     Seated { before: SEAT.try_with(|current| current.replace(Some(seat))).unwrap_or_default() }
 }
@@ -38,6 +39,7 @@ pub(super) struct Seated {
 }
 
 impl Drop for Seated {
+    #[inline]
     fn drop(&mut self) {
         let left = SEAT.try_with(|current| current.replace(mem::take(&mut self.before)));
         // Last, when the seat is in order again: it may be the last hold on a runner.
@@ -45,6 +47,7 @@ impl Drop for Seated {
     }
 }
 
+#[inline]
 fn current() -> Option<Rc<dyn Seat>> {
     SEAT.try_with(|seat| {
         let current = seat.take();
@@ -56,6 +59,7 @@ fn current() -> Option<Rc<dyn Seat>> {
 }
 
 /// The runner that is seated, if it is of this type.
+#[inline]
 pub(super) fn seated<R: Seat>() -> Option<Rc<R>> {
     let seat: Rc<dyn Any> = current()?;
     seat.downcast().ok()

@@ -5,10 +5,11 @@ use std::time::Duration;
 use actix::{Context, Handler};
 
 use super::{
-    messages::{ChildHandle, Handle, KillChild, Parts, TerminateChild, Watched},
+    messages::{ChildHandle, Handle, KillChild, TerminateChild},
     now,
     reply::{self, owe, Promise, Reply},
     seat::Seat,
+    watch::{Parts, Watched},
     DynamicSupervisor,
 };
 use crate::{

@@ -5,9 +5,10 @@ use std::{mem, time::Duration};
 use actix::{Context, Handler};
 
 use super::{
-    messages::{AwaitExit, CountChildren, Parts, Reinit, Stop, Watched, WhichChildren},
+    messages::{AwaitExit, CountChildren, Reinit, Stop, WhichChildren},
     reply::{self, owe, Promise, Reply},
     seat::info,
+    watch::{Parts, Watched},
     DynamicSupervisor,
 };
 use crate::{

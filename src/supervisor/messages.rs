@@ -6,9 +6,7 @@
 use std::{any::Any, fmt, time::Duration};
 
 use actix::{Addr, Message};
-use tokio::sync::oneshot;
 
-use super::reply;
 use crate::{
     children::ChildCounts,
     error::{ReinitError, StartChildError, TerminateChildError},
@@ -177,80 +175,4 @@ pub struct Reinit;
 
 impl Message for Reinit {
     type Result = Result<(), ReinitError>;
-}
-
-/// A request whose asker is told at once that it has begun, and by when it must be over.
-///
-/// Unlike a `send` it is carried out even if the asker is gone, and the asker can tell a long wait from a blocked thread.
-pub(super) struct Watched<M: Watchable>(Option<Parts<M>>);
-
-pub(super) struct Parts<M: Watchable> {
-    pub(super) request: M,
-    /// `None`: there is no limit.
-    pub(super) begun: oneshot::Sender<Option<Duration>>,
-    pub(super) done: oneshot::Sender<M::Result>,
-}
-
-/// A request that can be watched.
-pub(super) trait Watchable: Message {
-    /// The answer if the supervisor ended, with this reason, before it came to this request.
-    fn overtaken(reason: ExitReason) -> Option<Self::Result>;
-}
-
-impl<M: Watchable> Watched<M> {
-    pub(super) fn new(parts: Parts<M>) -> Self {
-        Self(Some(parts))
-    }
-
-    /// For the handler; whole until then.
-    pub(super) fn take(mut self) -> Option<Parts<M>> {
-        self.0.take()
-    }
-}
-
-impl<M: Watchable> Message for Watched<M> {
-    type Result = ();
-}
-
-impl<M: Watchable> Drop for Watched<M> {
-    /// Never handled: the supervisor has ended and its mailbox is being closed.
-    fn drop(&mut self) {
-        if let (Some(Parts { begun, done, .. }), Some(reason)) = (self.0.take(), runner::ending_reason()) {
-            if let Some(answer) = M::overtaken(reason) {
-                reply::send(begun, None);
-                reply::send(done, answer);
-            }
-        }
-    }
-}
-
-impl Watchable for TerminateChild {
-    fn overtaken(_: ExitReason) -> Option<Self::Result> {
-        None
-    }
-}
-
-impl Watchable for KillChild {
-    fn overtaken(_: ExitReason) -> Option<Self::Result> {
-        None
-    }
-}
-
-impl Watchable for Reinit {
-    fn overtaken(_: ExitReason) -> Option<Self::Result> {
-        None
-    }
-}
-
-impl Watchable for Stop {
-    /// What it asked for has come about.
-    fn overtaken(_: ExitReason) -> Option<Self::Result> {
-        runner::last_words()
-    }
-}
-
-impl Watchable for AwaitExit {
-    fn overtaken(reason: ExitReason) -> Option<Self::Result> {
-        Some(reason)
-    }
 }

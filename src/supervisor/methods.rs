@@ -3,19 +3,19 @@
 use std::{
     fmt,
     future::Future,
-    pin::{pin, Pin},
+    pin::Pin,
+    task::{Context, Poll},
     time::Duration,
 };
 
-use actix::{dev::ToEnvelope, Addr, Context, Handler};
-use futures::future::{select, Either};
-use tokio::{sync::oneshot, time::sleep};
+use actix::Addr;
 
 use super::{
     messages::{
-        AwaitExit, ChildHandle, CountChildren, KillChild, Parts, Reinit, StartChild, Started, Stop, TerminateChild,
-        Watchable, Watched, WhichChildren,
+        AwaitExit, ChildHandle, CountChildren, KillChild, Reinit, StartChild, Started, Stop, TerminateChild,
+        WhichChildren,
     },
+    watch::{watch, Unconfirmed, Watch},
     DynamicSupervisor, Linked,
 };
 use crate::{
@@ -25,14 +25,7 @@ use crate::{
     exit::ExitReason,
     snapshot::{ChildInfo, ShutdownReport},
     spec::ChildSpec,
-    unwind,
 };
-
-/// How long a supervisor may leave a request unbegun before its thread is taken to be blocked.
-const ANSWER_LIMIT: Duration = Duration::from_secs(6);
-
-/// How much longer than its limit an end may take before the thread is taken to be blocked.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// An answer on its way; it borrows nothing.
 pub type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -75,7 +68,7 @@ pub trait SupervisorAddr: sealed::Sealed {
     /// [`NotFound`](TerminateChildError::NotFound) if the supervisor has no such child (any more);
     /// [`Unresponsive`](TerminateChildError::Unresponsive) if the thread is blocked past the child's limit and a
     /// second: the request holds, Rust cannot end a thread.
-    fn terminate_child(&self, child: impl Into<ChildHandle>) -> Answer<Result<(), TerminateChildError>>;
+    fn terminate_child(&self, child: impl Into<ChildHandle>) -> Termination;
 
     /// Ends a child's incarnation at once, without hooks; its restart type decides what follows.
     ///
@@ -88,7 +81,7 @@ pub trait SupervisorAddr: sealed::Sealed {
     /// # In Elixir
     ///
     /// `Process.exit(pid, :kill)`.
-    fn kill_child(&self, child: impl Into<ChildHandle>) -> Answer<Result<(), TerminateChildError>>;
+    fn kill_child(&self, child: impl Into<ChildHandle>) -> Termination;
 
     /// Lists the children, in start order.
     ///
@@ -159,12 +152,12 @@ impl SupervisorAddr for Addr<DynamicSupervisor> {
         async move { answer.await.unwrap_or(Err(StartChildError::SupervisorGone)) }
     }
 
-    fn terminate_child(&self, child: impl Into<ChildHandle>) -> Answer<Result<(), TerminateChildError>> {
-        Box::pin(end_child(watch(self, TerminateChild(child.into())), "terminate_child"))
+    fn terminate_child(&self, child: impl Into<ChildHandle>) -> Termination {
+        Termination { watch: watch(self, TerminateChild(child.into())), what: "terminate_child" }
     }
 
-    fn kill_child(&self, child: impl Into<ChildHandle>) -> Answer<Result<(), TerminateChildError>> {
-        Box::pin(end_child(watch(self, KillChild(child.into())), "kill_child"))
+    fn kill_child(&self, child: impl Into<ChildHandle>) -> Termination {
+        Termination { watch: watch(self, KillChild(child.into())), what: "kill_child" }
     }
 
     fn which_children(&self) -> impl Future<Output = Result<Vec<ChildInfo>, SupervisorGone>> + Send + use<> {
@@ -190,12 +183,12 @@ impl SupervisorAddr for Addr<DynamicSupervisor> {
     }
 
     fn exited(&self) -> impl Future<Output = ExitReason> + Send + use<> {
-        let answer = watch(self, AwaitExit).done;
+        let answer = watch(self, AwaitExit).answer();
         async move { answer.await.unwrap_or(ExitReason::Unknown) }
     }
 
     fn reinit(&self) -> impl Future<Output = Result<(), ReinitError>> + Send + use<> {
-        let answer = watch(self, Reinit).done;
+        let answer = watch(self, Reinit).answer();
         async move { answer.await.unwrap_or(Err(ReinitError::SupervisorGone)) }
     }
 
@@ -204,90 +197,41 @@ impl SupervisorAddr for Addr<DynamicSupervisor> {
     }
 }
 
-/// A request on its way whose progress can be told from a blocked thread.
-struct Watch<T> {
-    begun: oneshot::Receiver<Option<Duration>>,
-    done: oneshot::Receiver<T>,
-}
-
-enum Unconfirmed {
-    Gone,
-    Unresponsive,
-}
-
-/// Sends a request that is carried out whether or not somebody waits.
-fn watch<M>(supervisor: &Addr<DynamicSupervisor>, request: M) -> Watch<M::Result>
-where
-    M: Watchable + Send + 'static,
-    M::Result: Send,
-    DynamicSupervisor: Handler<Watched<M>>,
-    Context<DynamicSupervisor>: ToEnvelope<DynamicSupervisor, Watched<M>>,
-{
-    let (begun_tx, begun) = oneshot::channel();
-    let (done_tx, done) = oneshot::channel();
-    supervisor.do_send(Watched::new(Parts { request, begun: begun_tx, done: done_tx }));
-    Watch { begun, done }
-}
-
-impl<T> Watch<T> {
-    async fn confirmed(self) -> Result<T, Unconfirmed> {
-        let limit = match within(Some(ANSWER_LIMIT), self.begun).await {
-            Some(Ok(limit)) => limit,
-            Some(Err(_)) => return Err(Unconfirmed::Gone),
-            None => return Err(Unconfirmed::Unresponsive),
-        };
-        match within(limit.map(|limit| limit.saturating_add(GRACE)), self.done).await {
-            Some(Ok(answer)) => Ok(answer),
-            Some(Err(_)) => Err(Unconfirmed::Gone),
-            None => Err(Unconfirmed::Unresponsive),
-        }
-    }
-}
-
-/// `None` if the limit passed first. Without a Tokio runtime and its clock there is no limit.
-async fn within<F: Future>(limit: Option<Duration>, future: F) -> Option<F::Output> {
-    match limit {
-        Some(limit) if tokio::runtime::Handle::try_current().is_ok() => {
-            // A runtime may have been built without a clock, and Tokio panics there.
-            match unwind::guard(|| sleep(limit)) {
-                Ok(passed) => match select(pin!(future), pin!(passed)).await {
-                    Either::Left((answer, _)) => Some(answer),
-                    Either::Right(_) => None,
-                },
-                Err(_) => Some(future.await),
-            }
-        }
-        _ => Some(future.await),
-    }
-}
-
-async fn end_child(
+/// The end of a child on its way; it borrows nothing. The request holds whether or not this is waited for.
+#[must_use = "who does not wait does not know whether the child is gone"]
+pub struct Termination {
     watch: Watch<Result<(), TerminateChildError>>,
     what: &'static str,
-) -> Result<(), TerminateChildError> {
-    match watch.confirmed().await {
-        Ok(answer) => answer,
-        Err(Unconfirmed::Gone) => Err(TerminateChildError::SupervisorGone),
-        Err(Unconfirmed::Unresponsive) => {
-            event::tell_unresponsive(what);
-            Err(TerminateChildError::Unresponsive)
-        }
+}
+
+impl Future for Termination {
+    type Output = Result<(), TerminateChildError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.watch).poll(cx).map(|confirmed| match confirmed {
+            Ok(answer) => answer,
+            Err(Unconfirmed::Gone) => Err(TerminateChildError::SupervisorGone),
+            Err(Unconfirmed::Unresponsive) => {
+                event::tell_unresponsive(self.what);
+                Err(TerminateChildError::Unresponsive)
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Termination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Termination").field("what", &self.what).finish_non_exhaustive()
     }
 }
 
 async fn confirm_stop(watch: Watch<ShutdownReport>) -> Result<ShutdownReport, StopError> {
-    match watch.confirmed().await {
+    match watch.await {
         Ok(report) => Ok(report),
         Err(Unconfirmed::Gone) => Err(StopError::SupervisorGone),
         Err(Unconfirmed::Unresponsive) => {
             event::tell_unresponsive("stop");
             Err(StopError::Unresponsive)
         }
-    }
-}
-
-impl<T> fmt::Debug for Watch<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Watch")
     }
 }

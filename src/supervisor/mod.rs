@@ -17,6 +17,7 @@ mod reply;
 mod reports;
 mod seat;
 mod starting;
+mod watch;
 
 use std::{collections::HashMap, mem, sync::Arc, time::Duration};
 
@@ -30,7 +31,7 @@ pub use self::{
         AwaitExit, ChildHandle, CountChildren, KillChild, Reinit, StartChild, Started, Stop, TerminateChild,
         WhichChildren,
     },
-    methods::{Answer, SupervisorAddr},
+    methods::{Answer, SupervisorAddr, Termination},
     module::{Init, SupervisorModule},
     naming::SupervisorRegistry,
 };

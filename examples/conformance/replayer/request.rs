@@ -60,8 +60,8 @@ pub(super) fn terminate(
     };
     let answer = match (known, handles) {
         (Some(Known { id, restarts, .. }), Handles::Instance) => terminate_instance(supervisor, id, restarts),
-        (Some(Known { id, .. }), Handles::Child) => supervisor.terminate_child(id),
-        (None, _) => supervisor.terminate_child(&Stranger.start()),
+        (Some(Known { id, .. }), Handles::Child) => Box::pin(supervisor.terminate_child(id)),
+        (None, _) => Box::pin(supervisor.terminate_child(&Stranger.start())),
     };
     Box::pin(async move {
         match answer.await {
