@@ -147,7 +147,7 @@ macro_rules! tell_child {
             child.id = %id,
             child.label = rules.label.as_deref(),
             child.incarnation = incarnation.number(),
-            child.module = (rules.module)(),
+            child.module = rules.module,
             child.restart = %rules.restart,
             child.shutdown = %rules.shutdown,
             child.type = %rules.child_type,

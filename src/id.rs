@@ -17,11 +17,13 @@ use std::{
 pub struct ChildId {
     supervisor: SupervisorId,
     number: u64,
+    /// Where the supervisor finds it. Others had this place before, and will have it.
+    place: u32,
 }
 
 impl ChildId {
-    pub(crate) fn new(supervisor: SupervisorId, number: u64) -> Self {
-        Self { supervisor, number }
+    pub(crate) fn new(supervisor: SupervisorId, number: u64, place: u32) -> Self {
+        Self { supervisor, number, place }
     }
 
     pub(crate) fn supervisor(self) -> SupervisorId {
@@ -30,6 +32,10 @@ impl ChildId {
 
     pub(crate) fn number(self) -> u64 {
         self.number
+    }
+
+    pub(crate) fn place(self) -> u32 {
+        self.place
     }
 }
 
@@ -86,13 +92,14 @@ mod tests {
     #[test]
     fn ids_of_two_supervisors_differ_even_with_equal_numbers() {
         let (one, other) = (SupervisorId::fresh(), SupervisorId::fresh());
-        assert_ne!(ChildId::new(one, 7), ChildId::new(other, 7));
-        assert_eq!(ChildId::new(one, 7), ChildId::new(one, 7));
+        assert_ne!(ChildId::new(one, 7, 1), ChildId::new(other, 7, 1));
+        assert_ne!(ChildId::new(one, 7, 1), ChildId::new(one, 8, 1));
+        assert_eq!(ChildId::new(one, 7, 1), ChildId::new(one, 7, 1));
     }
 
     #[test]
     fn an_id_prints_its_supervisor_and_its_number() {
-        let id = ChildId::new(SupervisorId(3), 12);
+        let id = ChildId::new(SupervisorId(3), 12, 0);
         assert_eq!(id.to_string(), "3.12");
         assert_eq!(format!("{id:?}"), "ChildId(3.12)");
     }

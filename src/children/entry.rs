@@ -1,6 +1,6 @@
 //! One child in the table.
 
-use std::time::Instant;
+use std::{rc::Rc, time::Instant};
 
 use crate::{exit::ExitReason, id::Incarnation, spec::Rules};
 
@@ -49,7 +49,8 @@ impl From<Phase> for ChildState {
 }
 
 pub(crate) struct Entry<R> {
-    pub(crate) rules: Rules,
+    /// Shared with other children that have the same.
+    pub(crate) rules: Rc<Rules>,
     phase: Phase,
     /// When this phase began.
     since: Instant,
@@ -62,7 +63,7 @@ pub(crate) struct Entry<R> {
 }
 
 impl<R> Entry<R> {
-    pub(crate) fn new(rules: Rules, phase: Phase, seat: R, now: Instant) -> Self {
+    pub(crate) fn new(rules: Rc<Rules>, phase: Phase, seat: R, now: Instant) -> Self {
         Self { rules, phase, since: now, incarnation: Incarnation::FIRST, restarts: 0, last_exit: None, seat }
     }
 

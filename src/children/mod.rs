@@ -23,7 +23,6 @@ use crate::{
 pub(crate) struct Children<R> {
     supervisor: SupervisorId,
     next: u64,
-    /// By number, that is in start order.
     entries: Table<Entry<R>>,
     /// Kept, not computed: a count is O(1) with a million children.
     inactive: usize,
@@ -96,8 +95,9 @@ impl<R> Children<R> {
     pub(crate) fn admit(&mut self) -> Result<ChildId, Full> {
         match self.limit {
             Some(limit) if self.entries.len() >= limit => Err(Full { limit }),
-            _ => {
-                let id = ChildId::new(self.supervisor, self.next);
+            limit => {
+                let limit = limit.unwrap_or(usize::MAX);
+                let id = ChildId::new(self.supervisor, self.next, self.entries.vacancy().ok_or(Full { limit })?);
                 self.next += 1;
                 Ok(id)
             }
@@ -108,17 +108,17 @@ impl<R> Children<R> {
     pub(crate) fn insert(&mut self, id: ChildId, entry: Entry<R>) {
         debug_assert!(matches!(entry.phase(), Phase::Running | Phase::Starting));
         self.count_in(&entry);
-        self.entries.insert(id.number(), entry);
+        self.entries.insert(id.place(), id.number(), entry);
     }
 
     pub(crate) fn get(&self, id: ChildId) -> Option<&Entry<R>> {
         (id.supervisor() == self.supervisor).then_some(())?;
-        self.entries.get(id.number())
+        self.entries.get(id.place(), id.number())
     }
 
     fn get_mut(&mut self, id: ChildId) -> Option<&mut Entry<R>> {
         (id.supervisor() == self.supervisor).then_some(())?;
-        self.entries.get_mut(id.number())
+        self.entries.get_mut(id.place(), id.number())
     }
 
     /// The present incarnation's entry; `None` if the report is stale.
@@ -133,7 +133,7 @@ impl<R> Children<R> {
     /// In start order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (ChildId, &Entry<R>)> {
         let supervisor = self.supervisor;
-        self.entries.iter().map(move |(number, entry)| (ChildId::new(supervisor, number), entry))
+        self.entries.iter().map(move |(place, number, entry)| (ChildId::new(supervisor, number, place), entry))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -222,7 +222,7 @@ impl<R> Children<R> {
 
     pub(crate) fn remove(&mut self, id: ChildId) -> Option<Entry<R>> {
         (id.supervisor() == self.supervisor).then_some(())?;
-        let entry = self.entries.remove(id.number())?;
+        let entry = self.entries.remove(id.place(), id.number())?;
         self.inactive -= usize::from(!entry.phase().is_active());
         self.supervisors -= usize::from(entry.rules.child_type == ChildType::Supervisor);
         Some(entry)

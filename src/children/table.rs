@@ -1,22 +1,35 @@
-//! The entries, in the order of their numbers.
+//! The entries, each found at once by its place.
 //!
-//! Numbers only grow, so an entry is always added at the end. A tree of single entries would then be half empty; here
-//! [`SPAN`] numbers in a row share a page, and a page holds little more than what is in it.
+//! A place is part of its child's id and is given to another child when it is free again; the number beside it is not, so
+//! an id that is stale finds nothing. Places lie in pages, so that there is never a large table to be moved, and so that
+//! what was needed for many children is given back when they are gone.
 
-use std::collections::BTreeMap;
-
-/// How many numbers share a page: few, as removing one moves those behind it.
-const SPAN: u64 = 16;
+/// How many places share a page: as many as a bit set has bits.
+const SPAN: u32 = u32::BITS;
 
 pub(super) struct Table<T> {
-    /// By number / [`SPAN`]; none is empty.
-    pages: BTreeMap<u64, Vec<(u64, T)>>,
+    pages: Vec<Page<T>>,
+    /// The pages that have a free place, each once. The last is filled next.
+    roomy: Vec<u32>,
     len: usize,
+}
+
+struct Page<T> {
+    /// Entries with their numbers. Shorter than [`SPAN`] until its places are needed.
+    entries: Vec<Option<(u64, T)>>,
+    /// A bit for each place.
+    taken: u32,
+}
+
+impl<T> Page<T> {
+    fn is_full(&self) -> bool {
+        self.taken == u32::MAX
+    }
 }
 
 impl<T> Table<T> {
     pub(super) fn new() -> Self {
-        Self { pages: BTreeMap::new(), len: 0 }
+        Self { pages: Vec::new(), roomy: Vec::new(), len: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -27,40 +40,76 @@ impl<T> Table<T> {
         self.len == 0
     }
 
-    pub(super) fn get(&self, number: u64) -> Option<&T> {
-        let page = self.pages.get(&(number / SPAN))?;
-        page.binary_search_by_key(&number, |entry| entry.0).ok().map(|at| &page[at].1)
+    pub(super) fn get(&self, place: u32, number: u64) -> Option<&T> {
+        match self.pages.get((place / SPAN) as usize)?.entries.get((place % SPAN) as usize)? {
+            Some((its_number, entry)) if *its_number == number => Some(entry),
+            _ => None,
+        }
     }
 
-    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
-        let page = self.pages.get_mut(&(number / SPAN))?;
-        page.binary_search_by_key(&number, |entry| entry.0).ok().map(|at| &mut page[at].1)
+    pub(super) fn get_mut(&mut self, place: u32, number: u64) -> Option<&mut T> {
+        match self.pages.get_mut((place / SPAN) as usize)?.entries.get_mut((place % SPAN) as usize)? {
+            Some((its_number, entry)) if *its_number == number => Some(entry),
+            _ => None,
+        }
     }
 
-    /// Adds an entry whose number is new.
-    pub(super) fn insert(&mut self, number: u64, entry: T) {
-        let page = self.pages.entry(number / SPAN).or_default();
-        let (Ok(at) | Err(at)) = page.binary_search_by_key(&number, |entry| entry.0);
-        page.insert(at, (number, entry));
+    /// The place that the next entry gets; `None` if all four billion are taken.
+    pub(super) fn vacancy(&self) -> Option<u32> {
+        match self.roomy.last() {
+            Some(&page) => Some(page * SPAN + self.pages[page as usize].taken.trailing_ones()),
+            None => u32::try_from(self.pages.len()).ok()?.checked_mul(SPAN),
+        }
+    }
+
+    /// Adds an entry whose number is new, at the place that [`vacancy`](Self::vacancy) gave.
+    pub(super) fn insert(&mut self, place: u32, number: u64, entry: T) {
+        debug_assert_eq!(Some(place), self.vacancy());
+        if self.roomy.is_empty() {
+            self.roomy.push(place / SPAN);
+            self.pages.push(Page { entries: Vec::new(), taken: 0 });
+        }
+        let page = &mut self.pages[(place / SPAN) as usize];
+        let at = (place % SPAN) as usize;
+        if at >= page.entries.len() {
+            page.entries.resize_with(at + 1, || None);
+        }
+        page.entries[at] = Some((number, entry));
+        page.taken |= 1 << at;
+        if page.is_full() {
+            self.roomy.pop();
+        }
         self.len += 1;
     }
 
-    pub(super) fn remove(&mut self, number: u64) -> Option<T> {
-        let page = self.pages.get_mut(&(number / SPAN))?;
-        let at = page.binary_search_by_key(&number, |entry| entry.0).ok()?;
-        let (_, entry) = page.remove(at);
+    pub(super) fn remove(&mut self, place: u32, number: u64) -> Option<T> {
+        self.get(place, number)?;
+        let page = &mut self.pages[(place / SPAN) as usize];
+        if page.is_full() {
+            self.roomy.push(place / SPAN);
+        }
+        let at = (place % SPAN) as usize;
+        let (_, entry) = page.entries[at].take()?;
+        page.taken &= !(1 << at);
         self.len -= 1;
-        if page.is_empty() {
-            self.pages.remove(&(number / SPAN));
-        } else if page.len() <= page.capacity() / 4 {
-            // A child that outlives its neighbours by far does not keep their places.
-            page.shrink_to_fit();
+        if self.len == 0 {
+            *self = Self::new();
+        } else if page.taken == 0 {
+            page.entries = Vec::new();
         }
         Some(entry)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
-        self.pages.values().flatten().map(|(number, entry)| (*number, entry))
+    /// In the order of their numbers, with places.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, u64, &T)> {
+        let entries = self.pages.iter().zip(0..).flat_map(|(page, nth)| {
+            let places = page.entries.iter().zip(nth * SPAN..);
+            places.filter_map(|(entry, place)| entry.as_ref().map(|(number, entry)| (place, *number, entry)))
+        });
+        let mut entries: Vec<_> = entries.collect();
+        // Nearly in order already, which this sort makes use of.
+        entries.sort_by_key(|(_, number, _)| *number);
+        entries.into_iter()
     }
 }
 
@@ -69,63 +118,93 @@ mod tests {
     use super::*;
 
     fn numbers(table: &Table<u64>) -> Vec<u64> {
-        table.iter().map(|(number, entry)| (number, *entry)).map(|(number, entry)| number.max(entry)).collect()
+        table.iter().map(|(_, number, entry)| number.max(*entry)).collect()
     }
 
-    fn table(numbers: impl IntoIterator<Item = u64>) -> Table<u64> {
+    fn add(table: &mut Table<u64>, number: u64) -> u32 {
+        let place = table.vacancy().unwrap();
+        table.insert(place, number, number);
+        place
+    }
+
+    /// The numbers from 0, and their places.
+    fn table(len: u64) -> (Table<u64>, Vec<u32>) {
         let mut table = Table::new();
-        numbers.into_iter().for_each(|number| table.insert(number, number));
-        table
+        let places = (0..len).map(|number| add(&mut table, number)).collect();
+        (table, places)
     }
 
     #[test]
-    fn entries_are_found_by_number_and_listed_in_its_order() {
-        let mut table = table([1, 2, 3, 15, 16, 17, 40]);
-        assert_eq!(numbers(&table), [1, 2, 3, 15, 16, 17, 40]);
-        assert_eq!((table.len(), table.is_empty()), (7, false));
-        for number in [1, 2, 3, 15, 16, 17, 40] {
-            assert_eq!(table.get(number), Some(&number));
-            assert_eq!(table.get_mut(number).copied(), Some(number));
+    fn entries_are_found_by_place_and_number_and_listed_in_the_order_of_numbers() {
+        let (mut table, places) = table(100);
+        assert_eq!((table.len(), table.is_empty()), (100, false));
+        assert_eq!(numbers(&table), (0..100).collect::<Vec<_>>());
+        for (number, &place) in (0..).zip(&places) {
+            assert_eq!(table.get(place, number), Some(&number));
+            assert_eq!(table.get_mut(place, number).copied(), Some(number));
+            assert_eq!(table.get(place, number + 1), None);
+            assert_eq!(table.get_mut(place, number + 1), None);
+            assert_eq!(table.remove(place, number + 1), None);
         }
-        for number in [0, 4, 14, 18, 39, 41, 1 << 40] {
-            assert_eq!(table.get(number), None);
-            assert_eq!(table.get_mut(number), None);
-            assert_eq!(table.remove(number), None);
+        for place in [100, 127, 128, u32::MAX] {
+            assert_eq!(table.get(place, 7), None);
+            assert_eq!(table.get_mut(place, 7), None);
+            assert_eq!(table.remove(place, 7), None);
         }
+        assert_eq!(table.len(), 100);
     }
 
     #[test]
-    fn one_that_is_added_late_takes_its_place_in_the_order() {
-        assert_eq!(numbers(&table([5, 3, 4, 20, 19])), [3, 4, 5, 19, 20]);
+    fn a_place_is_used_again_and_its_old_id_finds_nothing() {
+        let (mut table, places) = table(70);
+        for number in [3, 40, 69] {
+            assert_eq!(table.remove(places[number], number as u64), Some(number as u64));
+            assert_eq!(table.remove(places[number], number as u64), None);
+        }
+        let again: Vec<u32> = (100..103).map(|number| add(&mut table, number)).collect();
+        assert!(again.iter().all(|place| *place < 96), "{again:?}");
+        for number in [3, 40, 69] {
+            assert_eq!(table.get(places[number], number as u64), None);
+        }
+        let expected = (0..103).filter(|n| ![3, 40, 69].contains(n) && !(70..100).contains(n));
+        assert_eq!(numbers(&table), expected.collect::<Vec<_>>());
     }
 
     #[test]
-    fn what_is_removed_is_gone_and_the_others_stay() {
-        let mut table = table(1..=100);
-        for number in (1..=100).filter(|number| number % 7 != 0) {
-            assert_eq!(table.remove(number), Some(number));
-            assert_eq!(table.remove(number), None);
+    fn no_two_entries_ever_share_a_place() {
+        let (mut table, mut places) = (Table::new(), std::collections::BTreeMap::new());
+        let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+        for number in 0..20_000_u64 {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            // Grows, then shrinks to nothing, over and over.
+            if seed % 100 < if number / 500 % 2 == 0 { 70 } else { 20 } {
+                assert_eq!(places.insert(add(&mut table, number), number), None);
+            } else if let Some((&place, &number)) =
+                places.range((seed >> 32) as u32 % 512..).next().or(places.iter().next())
+            {
+                places.remove(&place);
+                assert_eq!(table.remove(place, number), Some(number));
+            }
+            assert_eq!(table.len(), places.len());
+            assert_eq!(table.roomy.len(), table.pages.iter().filter(|page| !page.is_full()).count());
         }
-        assert_eq!(numbers(&table), (1..=14).map(|n| n * 7).collect::<Vec<_>>());
-        (1..=14).for_each(|n| assert_eq!(table.remove(n * 7), Some(n * 7)));
-        assert_eq!((table.len(), table.is_empty(), table.pages.len()), (0, true, 0));
+        let mut expected: Vec<u64> = places.into_values().collect();
+        expected.sort();
+        assert_eq!(numbers(&table), expected);
     }
 
     #[test]
-    fn a_page_is_not_moved_with_every_removal() {
-        let mut table = table(0..SPAN);
-        for number in 0..SPAN / 2 {
-            table.remove(number);
+    fn what_is_not_needed_is_given_back() {
+        let (mut table, places) = table(1_000);
+        for (number, place) in (0..).zip(places.clone()).filter(|(number, _)| *number != 500) {
+            table.remove(place, number);
         }
-        assert_eq!(table.pages[&0].capacity(), SPAN as usize);
-    }
-
-    #[test]
-    fn a_page_keeps_room_for_little_more_than_what_is_in_it() {
-        let mut table = table(0..SPAN * 10);
-        for number in (0..SPAN * 10).filter(|number| number % SPAN != 0) {
-            table.remove(number);
-        }
-        assert!(table.pages.values().all(|page| page.len() == 1 && page.capacity() <= 4), "{:?}", table.pages);
+        let kept: usize = table.pages.iter().map(|page| page.entries.capacity()).sum();
+        assert!(kept <= SPAN as usize, "{kept}");
+        table.remove(places[500], 500);
+        assert_eq!((table.len(), table.is_empty()), (0, true));
+        assert_eq!((table.pages.capacity(), table.roomy.capacity()), (0, 0));
     }
 }

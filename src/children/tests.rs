@@ -1,9 +1,12 @@
 //! The table's rules, with made-up instants and nobody in the seats.
 
-use std::time::{Duration, Instant};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use super::*;
-use crate::{policy::Restart, unwind::PanicReport, Shutdown};
+use crate::{policy::Restart, spec::Rules, unwind::PanicReport, Shutdown};
 
 /// A table and a clock that stands where it is put.
 struct Table {
@@ -15,14 +18,8 @@ fn table(flags: Flags) -> Table {
     Table { children: Children::new(SupervisorId::fresh(), &flags), now: Instant::now() }
 }
 
-fn rules(restart: Restart, child_type: ChildType) -> crate::spec::Rules {
-    crate::spec::Rules {
-        restart,
-        shutdown: Shutdown::default_for(child_type),
-        child_type,
-        label: None,
-        module: || "test",
-    }
+fn rules(restart: Restart, child_type: ChildType) -> Rc<Rules> {
+    Rc::new(Rules { restart, shutdown: Shutdown::default_for(child_type), child_type, label: None, module: "test" })
 }
 
 fn crash() -> ExitReason {

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     exit::ExitReason,
     id,
-    policy::{Restart, Shutdown},
+    policy::Shutdown,
     spec::{ChildActor, Start, StartContext, StartResult, Starting, When},
     unwind::{self, PanicReport},
 };
@@ -44,7 +44,6 @@ pub(super) struct Runner<A: ChildActor> {
 
 pub(super) struct Life<A: ChildActor> {
     pub(super) state: State<A>,
-    pub(super) incarnation: id::Incarnation,
     /// Which incarnation ended last, and how.
     last_exit: Option<Box<(id::Incarnation, ExitReason)>>,
     /// How to make the actor again; `None` for temporary children and roots.
@@ -71,18 +70,13 @@ pub(super) type Deadline = Option<Pin<Box<Sleep>>>;
 
 impl<A: ChildActor> Runner<A> {
     pub(super) fn new(inbox: Inbox<A>, birth: Option<Birth>) -> Self {
-        let life =
-            Life { state: State::Dead, incarnation: id::Incarnation::FIRST, last_exit: None, spec: None, waker: None };
+        let life = Life { state: State::Dead, last_exit: None, spec: None, waker: None };
         Self { inbox, birth, life: RefCell::new(life) }
     }
 
     /// Makes this the runner whose incarnation is being polled, or ends, until the guard is dropped.
     pub(super) fn sit(self: &Rc<Self>) -> Seated {
         seat::take(Rc::clone(self) as Rc<dyn Seat>)
-    }
-
-    pub(super) fn is_restartable(&self) -> bool {
-        self.birth.as_ref().is_some_and(|birth| birth.restart != Restart::Temporary)
     }
 
     pub(super) fn start_context(
@@ -96,13 +90,13 @@ impl<A: ChildActor> Runner<A> {
             id: birth.id,
             incarnation,
             last_exit,
-            inherited: Arc::clone(&birth.inherited),
+            inherited: Arc::clone(&birth.link.inherited),
         })
     }
 
     pub(super) fn starting(&self, future: StartFuture<A>) -> State<A> {
-        let limit = self.birth.as_ref().and_then(|birth| birth.start_timeout);
-        let limit = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let limit = self.birth.as_ref().and_then(|birth| birth.start_timeout.as_deref());
+        let limit = limit.and_then(|limit| Instant::now().checked_add(*limit));
         State::Starting { future, deadline: limit.and_then(deadline) }
     }
 
@@ -124,11 +118,11 @@ impl<A: ChildActor> Runner<A> {
         };
         let _seated = self.sit();
         let mut ctx = self.inbox.context();
-        if life.incarnation > id::Incarnation::FIRST {
+        if self.inbox.incarnation() > id::Incarnation::FIRST {
             if let Err(report) = unwind::guard(|| actor.restarting(&mut ctx)) {
                 // One by one: two panicking destructors in one drop abort.
-                self.note(unwind::dispose(actor), life.incarnation);
-                self.note(unwind::dispose(ctx), life.incarnation);
+                self.note(unwind::dispose(actor));
+                self.note(unwind::dispose(ctx));
                 return Err(StartFailure::Panicked(report));
             }
         }
@@ -138,11 +132,11 @@ impl<A: ChildActor> Runner<A> {
         let has_started = self.inbox.door() != Door::Untried;
         match life.bury(&self.inbox, |incarnation, inbox| incarnation.end(over, inbox)) {
             Some(ended) if has_started => {
-                life.note_exit(&ended);
+                life.note_exit(self.inbox.incarnation(), &ended);
                 Ok(Some(ended))
             }
             Some(Ended { reason, residue, .. }) => {
-                self.note(residue.map_or(Ok(()), Err), life.incarnation);
+                self.note(residue.map_or(Ok(()), Err));
                 Err(match reason {
                     ExitReason::Panicked(report) => StartFailure::Panicked(report),
                     reason => StartFailure::Exited(reason),
@@ -168,7 +162,7 @@ impl<A: ChildActor> Runner<A> {
                         None
                     } else {
                         let polled = incarnation.poll_unguarded(&self.inbox, cx);
-                        self.tell_residue(life.incarnation);
+                        self.tell_residue();
                         match polled {
                             Poll::Pending => return Poll::Pending,
                             Poll::Ready(over) => Some(over),
@@ -184,15 +178,15 @@ impl<A: ChildActor> Runner<A> {
                         Err(report) => Err(StartFailure::Panicked(report)),
                     };
                     self.drop_start(life);
-                    self.tell_residue(life.incarnation);
+                    self.tell_residue();
                     match answer.and_then(|result| self.conclude(life, result, cx)) {
                         Ok(lived) => {
-                            self.report(What::Started, life.incarnation);
+                            self.report(What::Started);
                             if let Some(ended) = lived {
-                                self.report(What::Exited(ended), life.incarnation);
+                                self.report(What::Exited(ended));
                             }
                         }
-                        Err(failure) => self.report(What::NotStarted(failure), life.incarnation),
+                        Err(failure) => self.report(What::NotStarted(failure)),
                     }
                 }
                 State::Dead => return Poll::Pending,
@@ -207,7 +201,7 @@ impl<A: ChildActor> Runner<A> {
     fn panicked(self: &Rc<Self>, report: PanicReport) -> Poll<()> {
         let life = &mut *self.life.borrow_mut();
         let _seated = self.sit();
-        self.tell_residue(life.incarnation);
+        self.tell_residue();
         match life.state {
             State::Alive { .. } => self.exited(life, Some(Over::by_panic(report, &self.inbox))),
             State::Starting { .. } | State::Dead => {
@@ -239,8 +233,8 @@ impl<A: ChildActor> Runner<A> {
 
     fn tell_exit(&self, life: &mut Life<A>, ended: Ended) {
         if self.birth.is_some() {
-            life.note_exit(&ended);
-            self.report(What::Exited(ended), life.incarnation);
+            life.note_exit(self.inbox.incarnation(), &ended);
+            self.report(What::Exited(ended));
         } else {
             life.state = State::Over;
             self.inbox.close();
@@ -250,7 +244,7 @@ impl<A: ChildActor> Runner<A> {
 
     fn drop_start(&self, life: &mut Life<A>) {
         let start = mem::replace(&mut life.state, State::Dead);
-        self.note(unwind::dispose(start), life.incarnation);
+        self.note(unwind::dispose(start));
     }
 
     /// Ends for good, with hooks if an actor lives, and tells how it ended.
@@ -274,24 +268,25 @@ impl<A: ChildActor> Runner<A> {
         told
     }
 
-    pub(super) fn report(&self, what: What, incarnation: id::Incarnation) {
+    pub(super) fn report(&self, what: What) {
         if let Some(birth) = &self.birth {
             // Where nobody takes the report it is dropped, and what it holds is user code.
-            let _ = unwind::guard(|| birth.reports.report(Report { child: birth.id, incarnation, what }));
+            let incarnation = self.inbox.incarnation();
+            let _ = unwind::guard(|| birth.link.reports.report(Report { child: birth.id, incarnation, what }));
         }
     }
 
     /// Tells of a panic that was contained deeper down.
-    pub(super) fn tell_residue(&self, incarnation: id::Incarnation) {
+    pub(super) fn tell_residue(&self) {
         if let Some(residue) = self.inbox.take_residue() {
-            self.report(What::Residue(residue), incarnation);
+            self.report(What::Residue(residue));
         }
     }
 
     /// Tells of a panic that changes nothing else.
-    pub(super) fn note(&self, disposed: Result<(), PanicReport>, incarnation: id::Incarnation) {
+    pub(super) fn note(&self, disposed: Result<(), PanicReport>) {
         if let Err(residue) = disposed {
-            self.report(What::Residue(residue), incarnation);
+            self.report(What::Residue(residue));
         }
     }
 }
@@ -299,7 +294,7 @@ impl<A: ChildActor> Runner<A> {
 impl<A: ChildActor> Run for Runner<A> {
     fn begin(self: Rc<Self>, incarnation: id::Incarnation) -> Begun {
         let life = &mut *self.life.borrow_mut();
-        life.incarnation = incarnation;
+        self.inbox.set_incarnation(incarnation);
         self.inbox.publish();
         let last_exit = life.last_exit.as_ref().map(|last| last.1.clone());
         let cx = self.start_context(incarnation, last_exit);
@@ -307,13 +302,13 @@ impl<A: ChildActor> Run for Runner<A> {
             return Begun::Not(StartFailure::Exited(ExitReason::Unknown));
         };
         let starting = unwind::guard(|| spec.respawn(&mut cx, &self));
-        self.tell_residue(incarnation);
+        self.tell_residue();
         match starting {
             Err(report) => Begun::Not(StartFailure::Panicked(report)),
             Ok(Starting(When::Now(result))) => match self.conclude(life, result, &mut inline_context()) {
                 Ok(lived) => {
                     if let Some(ended) = lived {
-                        self.report(What::Exited(ended), incarnation);
+                        self.report(What::Exited(ended));
                     }
                     life.wake();
                     Begun::Running
@@ -370,7 +365,7 @@ impl<A: ChildActor> Run for Runner<A> {
         match &life.state {
             State::Starting { .. } => {
                 self.drop_start(life);
-                self.report(What::NotStarted(StartFailure::Exited(ExitReason::Killed)), life.incarnation);
+                self.report(What::NotStarted(StartFailure::Exited(ExitReason::Killed)));
             }
             State::Alive { .. } => {
                 let _seated = self.sit();
@@ -439,8 +434,8 @@ impl<A: ChildActor> Life<A> {
         Some(ended)
     }
 
-    fn note_exit(&mut self, ended: &Ended) {
-        self.last_exit = Some(Box::new((self.incarnation, ended.reason.clone())));
+    fn note_exit(&mut self, incarnation: id::Incarnation, ended: &Ended) {
+        self.last_exit = Some(Box::new((incarnation, ended.reason.clone())));
     }
 
     fn remember(&mut self, waker: &Waker) {
@@ -472,9 +467,8 @@ impl<A: ChildActor> Future for Task<A> {
 impl<A: ChildActor> Drop for Task<A> {
     fn drop(&mut self) {
         if let Ok(mut life) = self.0.life.try_borrow_mut() {
-            let incarnation = life.incarnation;
             if let Some(what) = self.0.finish(&mut life, ExitReason::ArbiterGone) {
-                self.0.report(what, incarnation);
+                self.0.report(what);
             }
         }
     }

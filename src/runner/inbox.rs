@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     exit::ExitReason,
+    id::Incarnation,
     spec::ChildActor,
     unwind::{self, PanicReport},
 };
@@ -44,6 +45,10 @@ pub(super) struct Inbox<A: ChildActor> {
     /// Ends when nobody holds an address any more, as a plain actor does. Only for supervisors without a parent. Asked
     /// once: one that takes its time (`Running::Continue`) would else be asked again within the same poll, for ever.
     ends_unreferenced: Cell<bool>,
+    /// The incarnation was asked to stop: an end that gives no reason is then a shutdown.
+    is_asked_to_end: Cell<bool>,
+    /// The present one, or the last. Here where there is room for it.
+    incarnation: Cell<Incarnation>,
 }
 
 #[derive(Default)]
@@ -73,13 +78,16 @@ impl<A: ChildActor> Inbox<A> {
             door: Cell::new(Door::Untried),
             is_pump_lost: Cell::new(false),
             ends_unreferenced: Cell::new(ends_unreferenced),
+            is_asked_to_end: Cell::new(false),
+            incarnation: Cell::new(Incarnation::FIRST),
         }
     }
 
     /// A fresh context whose address is this mailbox's and whose first item is the pump.
     pub(super) fn context(&self) -> Context<A> {
         self.door.set(Door::Untried);
-        self.clear_exit();
+        self.exit.take();
+        self.is_asked_to_end.set(false);
         let mut ctx = Context::new();
         if let Some(receiver) = &*self.receiver.borrow() {
             *ctx.parts() = ContextParts::new(receiver.sender_producer());
@@ -131,9 +139,22 @@ impl<A: ChildActor> Inbox<A> {
         }
     }
 
-    /// Forgets a reason given by `ctx.exit` that was not followed by an end.
-    pub(super) fn clear_exit(&self) {
+    /// From here on an end has been asked for; a reason given before, that was not followed by an end, is forgotten.
+    pub(super) fn ask_to_end(&self) {
+        self.is_asked_to_end.set(true);
         self.exit.take();
+    }
+
+    pub(super) fn is_asked_to_end(&self) -> bool {
+        self.is_asked_to_end.get()
+    }
+
+    pub(super) fn incarnation(&self) -> Incarnation {
+        self.incarnation.get()
+    }
+
+    pub(super) fn set_incarnation(&self, incarnation: Incarnation) {
+        self.incarnation.set(incarnation);
     }
 
     pub(super) fn exit(&self) -> Option<ExitReason> {

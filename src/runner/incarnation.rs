@@ -33,8 +33,6 @@ use crate::{
 /// Polled and buried only while its runner is seated.
 pub(super) struct Incarnation<A: ChildActor> {
     future: ContextFut<A, Context<A>>,
-    /// It was asked to stop: an end that gives no reason is then a shutdown.
-    asked: bool,
 }
 
 /// What a poll came to when it did not leave the incarnation alive.
@@ -60,7 +58,7 @@ impl Over {
 
 impl<A: ChildActor> Incarnation<A> {
     pub(super) fn new(actor: A, ctx: Context<A>) -> Self {
-        Self { future: ctx.into_future(actor), asked: false }
+        Self { future: ctx.into_future(actor) }
     }
 
     /// Polls it under a guard. Not to be called again once it is ready; [`end`](Self::end) is.
@@ -93,8 +91,7 @@ impl<A: ChildActor> Incarnation<A> {
 
     /// Asks it to stop, as if it had called `ctx.stop()`; the next poll runs `stopping`.
     pub(super) fn ask_to_stop(&mut self, inbox: &Inbox<A>) {
-        self.asked = true;
-        inbox.clear_exit();
+        inbox.ask_to_end();
         self.future.ctx().stop();
     }
 
@@ -102,7 +99,7 @@ impl<A: ChildActor> Incarnation<A> {
     pub(super) fn end(&mut self, over: Over, inbox: &Inbox<A>) -> Ended {
         match over {
             Over::Finished => {
-                let unnamed = if self.asked { ExitReason::Shutdown } else { ExitReason::Normal };
+                let unnamed = if inbox.is_asked_to_end() { ExitReason::Shutdown } else { ExitReason::Normal };
                 let reason = inbox.exit().unwrap_or(unnamed);
                 self.settle(reason, false, inbox)
             }

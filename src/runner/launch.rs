@@ -11,14 +11,14 @@ use super::{
     child::{inline_context, Runner, State, Task},
     inbox::Inbox,
     incarnation::Incarnation,
-    protocol::{Reports, RunnerHandle, StartFailure, What},
+    protocol::{Link, RunnerHandle, StartFailure, What},
     pump::Door,
 };
 use crate::{
     exit::ExitReason,
     id::{self, ChildId},
     policy::Restart,
-    spec::{ChildActor, ChildSpec, Inherited, Start, StartContext, Starting, When},
+    spec::{ChildActor, ChildSpec, Start, StartContext, Starting, When},
     unwind,
 };
 
@@ -28,10 +28,8 @@ const MAILBOX_CAPACITY: usize = 16;
 /// What a runner is born with.
 pub(crate) struct Birth {
     pub(crate) id: ChildId,
-    pub(crate) restart: Restart,
-    pub(crate) start_timeout: Option<Duration>,
-    pub(crate) inherited: Arc<Inherited>,
-    pub(crate) reports: Arc<dyn Reports>,
+    pub(crate) start_timeout: Option<Box<Duration>>,
+    pub(crate) link: Arc<Link>,
 }
 
 /// What a launch came to; `A` and `I` are known from here upwards only to the caller of `start_child`.
@@ -51,7 +49,7 @@ pub(crate) enum Launched<A: ChildActor, I> {
 }
 
 /// Begins a child's first incarnation, inline.
-pub(crate) fn launch<S: ChildSpec>(mut spec: S, birth: Birth) -> Launched<S::Actor, S::Info> {
+pub(crate) fn launch<S: ChildSpec>(mut spec: S, restart: Restart, birth: Birth) -> Launched<S::Actor, S::Info> {
     let (sender, receiver) = channel::channel(MAILBOX_CAPACITY);
     let addr = Addr::new(sender);
     let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, false), Some(birth)));
@@ -71,12 +69,12 @@ pub(crate) fn launch<S: ChildSpec>(mut spec: S, birth: Birth) -> Launched<S::Act
             match runner.conclude(life, result, &mut inline_context()) {
                 Ok(lived) => {
                     if let Some(ended) = lived {
-                        runner.report(What::Exited(ended), life.incarnation);
+                        runner.report(What::Exited(ended));
                     }
                     Launched::Running { addr, runner: RunnerHandle::local(runner.clone()), info }
                 }
                 Err(failure) => {
-                    runner.note(unwind::dispose(info), life.incarnation);
+                    runner.note(unwind::dispose(info));
                     Launched::Not(failure)
                 }
             }
@@ -95,18 +93,18 @@ pub(crate) fn launch<S: ChildSpec>(mut spec: S, birth: Birth) -> Launched<S::Act
     };
 
     // A temporary child's spec has done its work, and so has that of a start that failed.
-    let is_kept = !matches!(launched, Launched::Not(_)) && runner.is_restartable();
+    let is_kept = !matches!(launched, Launched::Not(_)) && restart != Restart::Temporary;
     if is_kept {
         life.spec = Some(Box::new(Starter { start: spec.into_start(), answers: PhantomData }));
     } else {
-        runner.note(unwind::dispose(spec), life.incarnation);
+        runner.note(unwind::dispose(spec));
     }
     if !matches!(launched, Launched::Not(_)) {
         actix_rt::spawn(Task(Rc::clone(&runner)));
     } else {
         let _seated = runner.sit();
         runner.inbox.close();
-        runner.tell_residue(life.incarnation);
+        runner.tell_residue();
     }
     launched
 }

@@ -37,6 +37,6 @@ pub use self::seat::ExitContext;
 pub(crate) use self::{
     inbox::addr_key,
     launch::{launch, launch_root, Birth, Launched},
-    protocol::{Begun, Ended, NotAlive, Report, Reports, RunnerHandle, StartFailure, Stopped, What},
+    protocol::{Begun, Ended, Link, NotAlive, Report, Reports, RunnerHandle, StartFailure, Stopped, What},
     seat::{after_burial, ending_reason, last_words, leave_words},
 };

@@ -1,11 +1,12 @@
 //! What a supervisor tells a runner, and what a runner reports.
 
-use std::{any::Any, rc::Rc};
+use std::{any::Any, rc::Rc, sync::Arc};
 
 use crate::{
     exit::{BoxError, ExitReason},
     id::{ChildId, Incarnation},
     policy::Shutdown,
+    spec::Inherited,
     unwind::PanicReport,
 };
 
@@ -30,6 +31,12 @@ pub(crate) enum What {
 /// Where reports go: the supervisor's mailbox. A runner knows no more of its supervisor.
 pub(crate) trait Reports: Send + Sync {
     fn report(&self, report: Report);
+}
+
+/// What ties a child to its supervisor: weak, or it would keep the supervisor alive.
+pub(crate) struct Link {
+    pub(crate) reports: Box<dyn Reports>,
+    pub(crate) inherited: Arc<Inherited>,
 }
 
 /// The end of one incarnation.

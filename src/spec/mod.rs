@@ -124,14 +124,14 @@ pub trait ChildSpec: Send + 'static {
 }
 
 /// What the supervisor keeps of a spec: everything but how to start it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rules {
     pub(crate) restart: Restart,
     pub(crate) shutdown: Shutdown,
     pub(crate) child_type: ChildType,
     pub(crate) label: Option<Box<str>>,
     /// The actor's type name.
-    pub(crate) module: fn() -> &'static str,
+    pub(crate) module: &'static str,
 }
 
 impl Rules {
@@ -142,7 +142,7 @@ impl Rules {
             shutdown: spec.shutdown(),
             child_type: spec.child_type(),
             label: spec.id().map(|id| text::clip_to(MAX_LABEL_BYTES, id).into_boxed_str()),
-            module: std::any::type_name::<S::Actor>,
+            module: std::any::type_name::<S::Actor>(),
         }
     }
 }

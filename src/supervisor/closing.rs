@@ -3,7 +3,7 @@
 //! Every child is told to end first, then all are waited for; the total time is that of the slowest. Reports about ends
 //! that were not in order follow when all are down, in no particular order of the children.
 
-use std::{mem, time::Duration};
+use std::{mem, rc::Rc, time::Duration};
 
 use actix::{AsyncContext, Context, SpawnHandle};
 use tokio::time::Instant;
@@ -41,7 +41,7 @@ pub(super) struct Closing {
 struct OddEnd {
     id: ChildId,
     incarnation: Incarnation,
-    rules: Rules,
+    rules: Rc<Rules>,
     reason: ExitReason,
 }
 
@@ -132,7 +132,7 @@ impl DynamicSupervisor {
         &mut self,
         id: ChildId,
         incarnation: Incarnation,
-        rules: &Rules,
+        rules: &Rc<Rules>,
         ended: &Ended,
         is_expected: bool,
     ) {
@@ -147,7 +147,7 @@ impl DynamicSupervisor {
             closing.report.stopped += 1;
         }
         if !is_expected {
-            let (rules, reason) = (rules.clone(), ended.reason.clone());
+            let (rules, reason) = (Rc::clone(rules), ended.reason.clone());
             closing.odd.push(OddEnd { id, incarnation, rules, reason });
         }
     }

@@ -19,7 +19,7 @@ mod seat;
 mod starting;
 mod watch;
 
-use std::{collections::HashMap, mem, sync::Arc, time::Duration};
+use std::{collections::HashMap, mem, rc::Rc, sync::Arc, time::Duration};
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Running, Supervised, WeakAddr};
 use tokio::time::Instant;
@@ -43,9 +43,9 @@ use crate::{
     exit::ExitReason,
     id::{ChildId, SupervisorId},
     registry::Lease,
-    runner::{self, Report, Reports},
+    runner::{self, Link, Report, Reports},
     snapshot::ShutdownReport,
-    spec::{ChildActor, Extras, Flags, Inherited, StartContext},
+    spec::{ChildActor, Extras, Flags, Inherited, Rules, StartContext},
     unwind,
 };
 
@@ -71,19 +71,14 @@ pub struct DynamicSupervisor {
     exits: Vec<Promise<ExitReason>>,
     teller: Teller,
     /// Handed to children; made when it has an address.
-    link: Option<Link>,
+    link: Option<Arc<Link>>,
+    /// Those of the child started last.
+    last_rules: Option<Rc<Rules>>,
     extras: Extras,
     lease: Option<Arc<Lease>>,
     has_started: bool,
     /// A summary of the reports left out is due in a while.
     summary_is_due: bool,
-}
-
-/// What ties children to their supervisor: weak, or they would keep it alive.
-#[derive(Clone)]
-struct Link {
-    reports: Arc<dyn Reports>,
-    inherited: Arc<Inherited>,
 }
 
 impl DynamicSupervisor {
@@ -101,6 +96,7 @@ impl DynamicSupervisor {
             exits: Vec::new(),
             teller: Teller::new(label, flags.max_reports_per_second),
             link: None,
+            last_rules: None,
             extras: flags.extras.clone(),
             lease,
             has_started: false,
@@ -108,16 +104,15 @@ impl DynamicSupervisor {
         }
     }
 
-    fn link(&mut self, ctx: &Context<Self>) -> Link {
-        self.link
-            .get_or_insert_with(|| {
-                let weak = ctx.address().downgrade();
-                Link {
-                    reports: Arc::new(Mailbox(weak.clone())),
-                    inherited: Arc::new(Inherited::new(mem::take(&mut self.extras), Box::new(weak))),
-                }
+    fn link(&mut self, ctx: &Context<Self>) -> Arc<Link> {
+        let link = self.link.get_or_insert_with(|| {
+            let weak = ctx.address().downgrade();
+            Arc::new(Link {
+                reports: Box::new(Mailbox(weak.clone())),
+                inherited: Arc::new(Inherited::new(mem::take(&mut self.extras), Box::new(weak))),
             })
-            .clone()
+        });
+        Arc::clone(link)
     }
 
     /// What a starter hears whose child is ended while it starts.

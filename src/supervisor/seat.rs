@@ -54,7 +54,7 @@ pub(super) fn info(id: ChildId, entry: &Entry<Seat>) -> ChildInfo {
         label: entry.rules.label.as_deref().map(str::to_owned),
         state: entry.phase().into(),
         child_type: entry.rules.child_type,
-        module: (entry.rules.module)(),
+        module: entry.rules.module,
         restart: entry.rules.restart,
         restarts: entry.restarts,
         last_exit: entry.last_exit.as_deref().cloned(),

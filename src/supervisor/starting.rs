@@ -52,28 +52,35 @@ impl<S: ChildSpec> Handler<StartChild<S>> for DynamicSupervisor {
 }
 
 impl DynamicSupervisor {
-    fn admit<S: ChildSpec>(&mut self, spec: &S) -> Result<(ChildId, Rules, Option<Duration>), StartChildError> {
+    fn admit<S: ChildSpec>(&mut self, spec: &S) -> Result<(ChildId, Rc<Rules>, Option<Duration>), StartChildError> {
         if !self.is_open() {
             return Err(StartChildError::ShuttingDown);
         }
         let id = self.children.admit().map_err(|Full { limit }| StartChildError::MaxChildren { limit })?;
         let (rules, start_timeout) =
             unwind::guard(|| (Rules::of(spec), spec.start_timeout())).map_err(StartChildError::Panicked)?;
-        Ok((id, rules, start_timeout))
+        Ok((id, self.shared(rules), start_timeout))
+    }
+
+    /// Most children of a supervisor have the same rules as the one started before: they are kept once.
+    fn shared(&mut self, rules: Rules) -> Rc<Rules> {
+        match &self.last_rules {
+            Some(last) if **last == rules => Rc::clone(last),
+            _ => Rc::clone(self.last_rules.insert(Rc::new(rules))),
+        }
     }
 
     fn launch<S: ChildSpec>(
         &mut self,
         spec: S,
         id: ChildId,
-        rules: Rules,
+        rules: Rc<Rules>,
         start_timeout: Option<Duration>,
         ctx: &mut Context<Self>,
     ) -> Reply<Outcome<S>> {
         let link = self.link(ctx);
-        let birth =
-            Birth { id, restart: rules.restart, start_timeout, inherited: link.inherited, reports: link.reports };
-        match runner::launch(spec, birth) {
+        let birth = Birth { id, start_timeout: start_timeout.map(Box::new), link };
+        match runner::launch(spec, rules.restart, birth) {
             Launched::Running { addr, runner, info } => {
                 self.insert(id, Entry::new(rules, Phase::Running, Seat::new(runner), now()));
                 self.tell_of(id, |child| Fact::Started { child });
