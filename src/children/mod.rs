@@ -83,6 +83,10 @@ impl<R> Children<R> {
         }
     }
 
+    pub(crate) fn supervisor(&self) -> SupervisorId {
+        self.supervisor
+    }
+
     /// New limits. Children and restart notes stay; a lower `max_children` refuses new ones.
     pub(crate) fn set_flags(&mut self, flags: &Flags) {
         self.limit = flags.max_children;

@@ -87,16 +87,15 @@ impl<A: ChildActor> Runner<A> {
         let birth = self.birth.as_ref()?;
         Some(StartContext {
             addr: self.inbox.weak_addr()?,
-            id: birth.id,
+            id: birth.id(),
             incarnation,
             last_exit,
             inherited: Arc::clone(&birth.link.inherited),
         })
     }
 
-    pub(super) fn starting(&self, future: StartFuture<A>) -> State<A> {
-        let limit = self.birth.as_ref().and_then(|birth| birth.start_timeout.as_deref());
-        let limit = limit.and_then(|limit| Instant::now().checked_add(*limit));
+    pub(super) fn starting(future: StartFuture<A>, limit: Option<Duration>) -> State<A> {
+        let limit = limit.and_then(|limit| Instant::now().checked_add(limit));
         State::Starting { future, deadline: limit.and_then(deadline) }
     }
 
@@ -272,7 +271,7 @@ impl<A: ChildActor> Runner<A> {
         if let Some(birth) = &self.birth {
             // Where nobody takes the report it is dropped, and what it holds is user code.
             let incarnation = self.inbox.incarnation();
-            let _ = unwind::guard(|| birth.link.reports.report(Report { child: birth.id, incarnation, what }));
+            let _ = unwind::guard(|| birth.link.reports.report(Report { child: birth.id(), incarnation, what }));
         }
     }
 
@@ -302,6 +301,7 @@ impl<A: ChildActor> Run for Runner<A> {
             return Begun::Not(StartFailure::Exited(ExitReason::Unknown));
         };
         let starting = unwind::guard(|| spec.respawn(&mut cx, &self));
+        let limit = spec.start_timeout();
         self.tell_residue();
         match starting {
             Err(report) => Begun::Not(StartFailure::Panicked(report)),
@@ -316,7 +316,7 @@ impl<A: ChildActor> Run for Runner<A> {
                 Err(failure) => Begun::Not(failure),
             },
             Ok(Starting(When::Later(future))) => {
-                life.state = self.starting(future);
+                life.state = Self::starting(future, limit);
                 life.wake();
                 Begun::Starting
             }

@@ -26,10 +26,29 @@ use crate::{
 const MAILBOX_CAPACITY: usize = 16;
 
 /// What a runner is born with.
+///
+/// Its id in parts: the supervisor's is in the link, and no room is wasted.
 pub(crate) struct Birth {
-    pub(crate) id: ChildId,
-    pub(crate) start_timeout: Option<Box<Duration>>,
-    pub(crate) link: Arc<Link>,
+    number: u64,
+    pub(super) link: Arc<Link>,
+    place: u32,
+}
+
+impl Birth {
+    pub(crate) fn new(id: ChildId, link: Arc<Link>) -> Self {
+        debug_assert_eq!(id.supervisor(), link.supervisor);
+        Self { number: id.number(), place: id.place(), link }
+    }
+
+    pub(super) fn id(&self) -> ChildId {
+        ChildId::new(self.link.supervisor, self.number, self.place)
+    }
+}
+
+/// What is asked of a spec before it starts anything.
+pub(crate) struct Terms {
+    pub(crate) restart: Restart,
+    pub(crate) start_timeout: Option<Duration>,
 }
 
 /// What a launch came to; `A` and `I` are known from here upwards only to the caller of `start_child`.
@@ -49,7 +68,7 @@ pub(crate) enum Launched<A: ChildActor, I> {
 }
 
 /// Begins a child's first incarnation, inline.
-pub(crate) fn launch<S: ChildSpec>(mut spec: S, restart: Restart, birth: Birth) -> Launched<S::Actor, S::Info> {
+pub(crate) fn launch<S: ChildSpec>(mut spec: S, terms: &Terms, birth: Birth) -> Launched<S::Actor, S::Info> {
     let (sender, receiver) = channel::channel(MAILBOX_CAPACITY);
     let addr = Addr::new(sender);
     let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, false), Some(birth)));
@@ -87,15 +106,19 @@ pub(crate) fn launch<S: ChildSpec>(mut spec: S, restart: Restart, birth: Birth) 
                 *answered.borrow_mut() = info;
                 Ok(start)
             };
-            life.state = runner.starting(Box::pin(future));
+            life.state = Runner::starting(Box::pin(future), terms.start_timeout);
             Launched::Starting { addr, runner: RunnerHandle::local(runner.clone()), info }
         }
     };
 
     // A temporary child's spec has done its work, and so has that of a start that failed.
-    let is_kept = !matches!(launched, Launched::Not(_)) && restart != Restart::Temporary;
+    let is_kept = !matches!(launched, Launched::Not(_)) && terms.restart != Restart::Temporary;
     if is_kept {
-        life.spec = Some(Box::new(Starter { start: spec.into_start(), answers: PhantomData }));
+        life.spec = Some(Box::new(Starter {
+            start: spec.into_start(),
+            start_timeout: terms.start_timeout.map(Box::new),
+            answers: PhantomData,
+        }));
     } else {
         runner.note(unwind::dispose(spec));
     }
@@ -126,11 +149,13 @@ pub(crate) fn launch_root<A: ChildActor>(actor: A, receiver: AddressReceiver<A>)
 /// A spec that is asked again; what its starts hand to their caller has no taker then.
 pub(super) trait Respawn<A: ChildActor> {
     fn respawn(&mut self, cx: &mut StartContext<A>, runner: &Rc<Runner<A>>) -> Starting<A>;
+    fn start_timeout(&self) -> Option<Duration>;
 }
 
 /// How a child is started again, and no more: the rest of its spec is gone.
 struct Starter<F, I> {
     start: F,
+    start_timeout: Option<Box<Duration>>,
     answers: PhantomData<fn() -> I>,
 }
 
@@ -155,5 +180,9 @@ where
             When::Now(result) => Starting::now(result.map(without_info)),
             When::Later(future) => Starting::later(async move { future.await.map(without_info) }),
         }
+    }
+
+    fn start_timeout(&self) -> Option<Duration> {
+        self.start_timeout.as_deref().copied()
     }
 }

@@ -4,7 +4,7 @@ use std::{any::Any, rc::Rc, sync::Arc};
 
 use crate::{
     exit::{BoxError, ExitReason},
-    id::{ChildId, Incarnation},
+    id::{ChildId, Incarnation, SupervisorId},
     policy::Shutdown,
     spec::Inherited,
     unwind::PanicReport,
@@ -35,6 +35,7 @@ pub(crate) trait Reports: Send + Sync {
 
 /// What ties a child to its supervisor: weak, or it would keep the supervisor alive.
 pub(crate) struct Link {
+    pub(crate) supervisor: SupervisorId,
     pub(crate) reports: Box<dyn Reports>,
     pub(crate) inherited: Arc<Inherited>,
 }

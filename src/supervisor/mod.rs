@@ -108,6 +108,7 @@ impl DynamicSupervisor {
         let link = self.link.get_or_insert_with(|| {
             let weak = ctx.address().downgrade();
             Arc::new(Link {
+                supervisor: self.children.supervisor(),
                 reports: Box::new(Mailbox(weak.clone())),
                 inherited: Arc::new(Inherited::new(mem::take(&mut self.extras), Box::new(weak))),
             })

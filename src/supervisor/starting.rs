@@ -17,7 +17,7 @@ use crate::{
     event::{Fact, Offender, Subject},
     exit::ExitReason,
     id::{ChildId, Incarnation},
-    runner::{self, Begun, Birth, Launched, StartFailure},
+    runner::{self, Begun, Birth, Launched, StartFailure, Terms},
     spec::{ChildSpec, Rules},
     unwind,
 };
@@ -79,8 +79,8 @@ impl DynamicSupervisor {
         ctx: &mut Context<Self>,
     ) -> Reply<Outcome<S>> {
         let link = self.link(ctx);
-        let birth = Birth { id, start_timeout: start_timeout.map(Box::new), link };
-        match runner::launch(spec, rules.restart, birth) {
+        let (terms, birth) = (Terms { restart: rules.restart, start_timeout }, Birth::new(id, link));
+        match runner::launch(spec, &terms, birth) {
             Launched::Running { addr, runner, info } => {
                 self.insert(id, Entry::new(rules, Phase::Running, Seat::new(runner), now()));
                 self.tell_of(id, |child| Fact::Started { child });
