@@ -104,9 +104,11 @@ impl Teller {
     }
 
     /// Tells a fact. A subscriber is user code: its panics end here.
-    pub(crate) fn tell(&mut self, fact: &Fact<'_>, now: Instant) {
+    ///
+    /// The clock is read only for a fact that is limited.
+    pub(crate) fn tell(&mut self, fact: &Fact<'_>, now: impl FnOnce() -> Instant) {
         if fact.is_limited() {
-            match self.throttle.admit(now) {
+            match self.throttle.admit(now()) {
                 Admitted::No => return,
                 Admitted::Yes { left_out: 0 } => {}
                 Admitted::Yes { left_out } => self.sum_up(left_out),

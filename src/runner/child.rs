@@ -291,6 +291,10 @@ impl<A: ChildActor> Runner<A> {
 }
 
 impl<A: ChildActor> Run for Runner<A> {
+    fn spawn(self: Rc<Self>) {
+        actix_rt::spawn(Task(self));
+    }
+
     fn begin(self: Rc<Self>, incarnation: id::Incarnation) -> Begun {
         let life = &mut *self.life.borrow_mut();
         self.inbox.set_incarnation(incarnation);

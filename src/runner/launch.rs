@@ -11,7 +11,7 @@ use super::{
     child::{inline_context, Runner, State, Task},
     inbox::Inbox,
     incarnation::Incarnation,
-    protocol::{Link, RunnerHandle, StartFailure, What},
+    protocol::{Link, Run, RunnerHandle, StartFailure, What},
     pump::Door,
 };
 use crate::{
@@ -57,6 +57,7 @@ pub(crate) enum Launched<A: ChildActor, I> {
         addr: Addr<A>,
         runner: RunnerHandle,
         info: Option<I>,
+        task: TaskDue,
     },
     /// A report will follow; the info will lie in the cell.
     Starting {
@@ -90,7 +91,8 @@ pub(crate) fn launch<S: ChildSpec>(mut spec: S, terms: &Terms, birth: Birth) -> 
                     if let Some(ended) = lived {
                         runner.report(What::Exited(ended));
                     }
-                    Launched::Running { addr, runner: RunnerHandle::local(runner.clone()), info }
+                    let task = TaskDue(Rc::clone(&runner) as Rc<dyn Run>);
+                    Launched::Running { addr, runner: RunnerHandle::local(runner.clone()), info, task }
                 }
                 Err(failure) => {
                     runner.note(unwind::dispose(info));
@@ -107,6 +109,7 @@ pub(crate) fn launch<S: ChildSpec>(mut spec: S, terms: &Terms, birth: Birth) -> 
                 Ok(start)
             };
             life.state = Runner::starting(Box::pin(future), terms.start_timeout);
+            drop(TaskDue(Rc::clone(&runner) as Rc<dyn Run>));
             Launched::Starting { addr, runner: RunnerHandle::local(runner.clone()), info }
         }
     };
@@ -122,14 +125,26 @@ pub(crate) fn launch<S: ChildSpec>(mut spec: S, terms: &Terms, birth: Birth) -> 
     } else {
         runner.note(unwind::dispose(spec));
     }
-    if !matches!(launched, Launched::Not(_)) {
-        actix_rt::spawn(Task(Rc::clone(&runner)));
-    } else {
+    if let Launched::Not(_) = launched {
         let _seated = runner.sit();
         runner.inbox.close();
         runner.tell_residue();
     }
     launched
+}
+
+/// A child that runs and has no task yet: it gets one when this is dropped, at the latest at the end of its supervisor's
+/// turn.
+///
+/// When the answer to who asked for it is on its way: what is sent to the child on that answer is there when its task
+/// has its first turn, which else would be one for nothing.
+#[must_use]
+pub(crate) struct TaskDue(Rc<dyn Run>);
+
+impl Drop for TaskDue {
+    fn drop(&mut self) {
+        Rc::clone(&self.0).spawn();
+    }
 }
 
 /// Runs an actor that nobody supervises on the same machinery: its panics are contained, its mailbox is budgeted.

@@ -36,7 +36,7 @@ mod seat;
 pub use self::seat::ExitContext;
 pub(crate) use self::{
     inbox::addr_key,
-    launch::{launch, launch_root, Birth, Launched, Terms},
+    launch::{launch, launch_root, Birth, Launched, TaskDue, Terms},
     protocol::{Begun, Ended, Link, NotAlive, Report, Reports, RunnerHandle, StartFailure, Stopped, What},
     seat::{after_burial, ending_reason, last_words, leave_words},
 };

@@ -143,6 +143,8 @@ impl Drop for RunnerHandle {
 
 /// The runner behind a handle, its actor's type erased here and nowhere else.
 pub(super) trait Run {
+    /// Gives it the task that polls it.
+    fn spawn(self: Rc<Self>);
     fn begin(self: Rc<Self>, incarnation: Incarnation) -> Begun;
     fn stop(self: Rc<Self>, shutdown: Shutdown) -> Stopped;
     fn kill(self: Rc<Self>);

@@ -161,7 +161,7 @@ impl DynamicSupervisor {
         let reason = closing.reason.clone();
         for OddEnd { id, incarnation, rules, reason } in mem::take(&mut closing.odd) {
             let child = Offender { id, incarnation, rules: &rules };
-            self.teller.tell(&Fact::ShutdownError { child, reason: &reason }, now());
+            self.teller.tell(&Fact::ShutdownError { child, reason: &reason }, now);
         }
         leave(reason, ctx);
     }

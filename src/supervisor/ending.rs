@@ -91,7 +91,7 @@ impl DynamicSupervisor {
             Stopped::Ended(ended) => {
                 if let Some(panic) = &ended.residue {
                     let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
-                    self.teller.tell(&Fact::Residue { of: Subject::Child(child), panic }, now());
+                    self.teller.tell(&Fact::Residue { of: Subject::Child(child), panic }, now);
                 }
                 Some(End { asked: shutdown.into(), ended })
             }
@@ -123,7 +123,6 @@ impl DynamicSupervisor {
         if let Some(End { asked, ended }) = &end {
             let child = Offender { id, incarnation, rules: &entry.rules };
             let is_expected = is_expected_end(*asked, entry.rules.restart, &ended.reason);
-            let now = now();
             if ended.overran {
                 self.teller.tell(&Fact::Overran { child }, now);
             }

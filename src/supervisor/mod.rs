@@ -141,7 +141,7 @@ impl DynamicSupervisor {
     }
 
     fn tell(&mut self, fact: &Fact<'_>) {
-        self.teller.tell(fact, now());
+        self.teller.tell(fact, now);
     }
 }
 

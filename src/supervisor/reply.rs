@@ -10,10 +10,14 @@ use actix::{
 };
 
 use super::DynamicSupervisor;
-use crate::unwind;
+use crate::{runner::TaskDue, unwind};
 
 /// The response of a handler: an answer, or the promise of one.
-pub struct Reply<T>(Answer<T>);
+pub struct Reply<T> {
+    answer: Answer<T>,
+    /// Dropped when the answer is on its way.
+    then: Option<TaskDue>,
+}
 
 enum Answer<T> {
     Now(T),
@@ -23,13 +27,18 @@ enum Answer<T> {
 
 impl<T> Reply<T> {
     pub(super) fn now(answer: T) -> Self {
-        Self(Answer::Now(answer))
+        Self { answer: Answer::Now(answer), then: None }
+    }
+
+    /// What is to be dropped when the answer is on its way.
+    pub(super) fn and_then(self, then: TaskDue) -> Self {
+        Self { then: Some(then), ..self }
     }
 
     /// A promise to be kept elsewhere, and the response that waits for it.
     pub(super) fn later() -> (Promise<T>, Self) {
         let sender = Rc::new(Cell::new(None));
-        (Promise(Rc::clone(&sender)), Self(Answer::Later(sender)))
+        (Promise(Rc::clone(&sender)), Self { answer: Answer::Later(sender), then: None })
     }
 }
 
@@ -41,13 +50,14 @@ impl<T> fmt::Debug for Reply<T> {
 
 impl<M: Message> MessageResponse<DynamicSupervisor, M> for Reply<M::Result> {
     fn handle(self, _: &mut Context<DynamicSupervisor>, sender: Option<OneshotSender<M::Result>>) {
-        match (self.0, sender) {
+        match (self.answer, sender) {
             (Answer::Now(answer), Some(sender)) => send(sender, answer),
             (Answer::Now(answer), None) => {
                 let _ = unwind::dispose(answer);
             }
             (Answer::Later(promised), sender) => promised.set(sender),
         }
+        drop(self.then);
     }
 }
 

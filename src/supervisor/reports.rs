@@ -25,9 +25,7 @@ impl Handler<Report> for DynamicSupervisor {
             What::Started => self.started_later(child, incarnation),
             What::NotStarted(failure) => self.not_started_later(child, incarnation, failure, ctx),
             What::Exited(ended) => self.exited(child, incarnation, ended, ctx),
-            What::Residue(panic) => {
-                self.teller.tell(&Fact::Residue { of: Subject::Former(child), panic: &panic }, now())
-            }
+            What::Residue(panic) => self.teller.tell(&Fact::Residue { of: Subject::Former(child), panic: &panic }, now),
         }
         self.summarise_later(ctx);
     }
@@ -41,7 +39,7 @@ impl DynamicSupervisor {
                 .children
                 .get(id)
                 .map_or(Subject::Former(id), |entry| Subject::Child(Offender { id, incarnation, rules: &entry.rules }));
-            self.teller.tell(&Fact::Residue { of, panic }, now());
+            self.teller.tell(&Fact::Residue { of, panic }, now);
         }
         match self.children.exited(id, incarnation, &ended.reason, now()) {
             AfterExit::Stale => {}
@@ -70,7 +68,7 @@ impl DynamicSupervisor {
     pub(super) fn tell_of(&mut self, id: ChildId, fact: impl for<'a> FnOnce(Offender<'a>) -> Fact<'a>) {
         if let Some(entry) = self.children.get(id) {
             let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
-            self.teller.tell(&fact(child), now());
+            self.teller.tell(&fact(child), now);
         }
     }
 
@@ -94,5 +92,5 @@ fn tell_ended(
     } else {
         Fact::Ended { child, reason }
     };
-    teller.tell(&fact, now());
+    teller.tell(&fact, now);
 }

@@ -74,7 +74,7 @@ impl DynamicSupervisor {
         let waiting = entry.seat.waiting.take();
         if let Some(panic) = entry.seat.runner.end() {
             let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
-            self.teller.tell(&Fact::Residue { of: Subject::Child(child), panic: &panic }, now());
+            self.teller.tell(&Fact::Residue { of: Subject::Child(child), panic: &panic }, now);
         }
         let _ = unwind::dispose(entry);
         if let Some(waiting) = waiting {

@@ -81,10 +81,10 @@ impl DynamicSupervisor {
         let link = self.link(ctx);
         let (terms, birth) = (Terms { restart: rules.restart, start_timeout }, Birth::new(id, link));
         match runner::launch(spec, &terms, birth) {
-            Launched::Running { addr, runner, info } => {
+            Launched::Running { addr, runner, info, task } => {
                 self.insert(id, Entry::new(rules, Phase::Running, Seat::new(runner), now()));
                 self.tell_of(id, |child| Fact::Started { child });
-                Reply::now(Ok(Started::new(id, addr, info)))
+                Reply::now(Ok(Started::new(id, addr, info))).and_then(task)
             }
             Launched::Starting { addr, runner, info } => {
                 let (promise, reply) = Reply::later();
@@ -191,7 +191,7 @@ impl DynamicSupervisor {
             AfterTry::TryAgain(incarnation) => {
                 if let Some(entry) = self.children.get(id) {
                     let child = Offender { id, incarnation, rules: &entry.rules };
-                    self.teller.tell(&Fact::StartError { child, failure: &failure }, now());
+                    self.teller.tell(&Fact::StartError { child, failure: &failure }, now);
                 }
                 let _ = unwind::dispose(failure);
                 ctx.address().do_send(Retry { child: id, incarnation });
@@ -199,7 +199,7 @@ impl DynamicSupervisor {
             AfterTry::Forget(entry) => {
                 if entry.phase() == Phase::Restarting {
                     let child = Offender { id, incarnation, rules: &entry.rules };
-                    self.teller.tell(&Fact::Declined { child }, now());
+                    self.teller.tell(&Fact::Declined { child }, now);
                 }
                 self.forget(id, entry, Err(failure.into()));
             }
@@ -209,7 +209,7 @@ impl DynamicSupervisor {
     /// The restart limit is exceeded: that child is dropped, the supervisor ends.
     pub(super) fn give_up(&mut self, id: ChildId, entry: Entry<Seat>, ctx: &mut Context<Self>) {
         let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
-        self.teller.tell(&Fact::LimitReached { child }, now());
+        self.teller.tell(&Fact::LimitReached { child }, now);
         self.forget(id, entry, Err(StartChildError::ShuttingDown));
         self.close(Some(ExitReason::Shutdown), ctx);
     }
