@@ -151,7 +151,8 @@ impl<A: ChildActor> Runner<A> {
     /// that incarnation's, see [`panicked`](Self::panicked).
     fn turn(self: &Rc<Self>, cx: &mut task::Context<'_>) -> Poll<()> {
         let life = &mut *self.life.borrow_mut();
-        life.remember(cx.waker());
+        // Once: the waker of a task is the same for all its life.
+        life.waker.get_or_insert_with(|| cx.waker().clone());
         loop {
             match &mut life.state {
                 State::Alive { incarnation, deadline } => {
@@ -440,13 +441,6 @@ impl<A: ChildActor> Life<A> {
 
     fn note_exit(&mut self, incarnation: id::Incarnation, ended: &Ended) {
         self.last_exit = Some(Box::new((incarnation, ended.reason.clone())));
-    }
-
-    fn remember(&mut self, waker: &Waker) {
-        match &mut self.waker {
-            Some(known) => known.clone_from(waker),
-            None => self.waker = Some(waker.clone()),
-        }
     }
 
     /// After an inline poll, whose waker wakes nobody, the task has to look for itself.

@@ -2,7 +2,7 @@
 
 use std::{
     any::Any,
-    cell::{Cell, RefCell},
+    cell::Cell,
     hash::{Hash, Hasher},
     mem,
     pin::Pin,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use actix::{
-    dev::{channel::AddressReceiver, AsyncContextParts, ContextParts, Envelope},
+    dev::{channel::AddressReceiver, AsyncContextParts, ContextParts},
     ActorContext, Addr, AsyncContext, Context, WeakAddr,
 };
 use futures::{task::noop_waker_ref, Stream};
@@ -32,8 +32,8 @@ const DRAIN_LIMIT: usize = 1 << 16;
 
 /// What outlives incarnations: the queue, and what the present one has said about its end.
 pub(super) struct Inbox<A: ChildActor> {
-    /// `None` once closed.
-    receiver: RefCell<Option<AddressReceiver<A>>>,
+    /// `None` once closed, and while the pump has it.
+    receiver: Cell<Option<AddressReceiver<A>>>,
     /// Kept, as making an address takes an allocation.
     weak_addr: WeakAddr<A>,
     /// What most children never have.
@@ -45,6 +45,7 @@ pub(super) struct Inbox<A: ChildActor> {
     /// Ends when nobody holds an address any more, as a plain actor does. Only for supervisors without a parent. Asked
     /// once: one that takes its time (`Running::Continue`) would else be asked again within the same poll, for ever.
     ends_unreferenced: Cell<bool>,
+    is_closed: Cell<bool>,
     /// The incarnation was asked to stop: an end that gives no reason is then a shutdown.
     is_asked_to_end: Cell<bool>,
     /// The present one, or the last. Here where there is room for it.
@@ -61,23 +62,18 @@ struct Rare {
     last_words: Option<Rc<dyn Any>>,
 }
 
-pub(super) enum Next<A: ChildActor> {
-    Message(Envelope<A>),
-    Nothing,
-    Unreferenced,
-}
-
 impl<A: ChildActor> Inbox<A> {
     /// `addr` is one of the mailbox's.
     pub(super) fn new(receiver: AddressReceiver<A>, addr: &Addr<A>, ends_unreferenced: bool) -> Self {
         Self {
-            receiver: RefCell::new(Some(receiver)),
+            receiver: Cell::new(Some(receiver)),
             weak_addr: addr.downgrade(),
             rare: Cell::new(None),
             exit: Cell::new(None),
             door: Cell::new(Door::Untried),
             is_pump_lost: Cell::new(false),
             ends_unreferenced: Cell::new(ends_unreferenced),
+            is_closed: Cell::new(false),
             is_asked_to_end: Cell::new(false),
             incarnation: Cell::new(Incarnation::FIRST),
         }
@@ -89,8 +85,9 @@ impl<A: ChildActor> Inbox<A> {
         self.exit.take();
         self.is_asked_to_end.set(false);
         let mut ctx = Context::new();
-        if let Some(receiver) = &*self.receiver.borrow() {
+        if let Some(receiver) = self.receiver.take() {
             *ctx.parts() = ContextParts::new(receiver.sender_producer());
+            self.receiver.set(Some(receiver));
         }
         self.spawn_pump(&mut ctx);
         ctx
@@ -133,7 +130,7 @@ impl<A: ChildActor> Inbox<A> {
     /// The end as the actor gives it by `ctx.exit`.
     pub(super) fn name_exit(&self, address: &dyn Any, reason: ExitReason) {
         // Another actor's context can be at hand here (inside `Actor::create`): its exit is not ours.
-        let is_own = self.addr().is_some_and(|own| address.downcast_ref::<Addr<A>>() == Some(&own));
+        let is_own = self.weak_addr.upgrade().is_some_and(|own| address.downcast_ref::<Addr<A>>() == Some(&own));
         if is_own && self.door.get() != Door::Shut {
             self.set_exit(reason);
         }
@@ -212,27 +209,26 @@ impl<A: ChildActor> Inbox<A> {
 
     /// `None` once closed.
     pub(super) fn weak_addr(&self) -> Option<WeakAddr<A>> {
-        self.receiver.borrow().is_some().then(|| self.weak_addr.clone())
+        (!self.is_closed.get()).then(|| self.weak_addr.clone())
     }
 
     pub(super) fn addr(&self) -> Option<Addr<A>> {
-        self.receiver.borrow().as_ref().map(|receiver| Addr::new(receiver.sender()))
+        self.weak_addr()?.upgrade()
     }
 
+    /// Lends the receiver; `None` if the mailbox is closed. A panic in `work` must not get here.
     #[inline]
-    pub(super) fn next_message(&self, cx: &mut task::Context<'_>) -> Next<A> {
-        match &mut *self.receiver.borrow_mut() {
-            Some(receiver) => match Pin::new(&mut *receiver).poll_next(cx) {
-                Poll::Ready(Some(message)) => Next::Message(message),
-                // An address may be made from a weak one later; it finds a supervisor that is on its way out.
-                _ if self.ends_unreferenced.get() && !receiver.connected() => {
-                    self.ends_unreferenced.set(false);
-                    Next::Unreferenced
-                }
-                _ => Next::Nothing,
-            },
-            None => Next::Nothing,
+    pub(super) fn with_receiver(&self, work: impl FnOnce(&mut AddressReceiver<A>)) {
+        if let Some(mut receiver) = self.receiver.take() {
+            work(&mut receiver);
+            self.receiver.set(Some(receiver));
         }
+    }
+
+    /// Is this the end of one that ends when nobody holds an address? Then it is that once.
+    pub(super) fn ends_unreferenced(&self, receiver: &AddressReceiver<A>) -> bool {
+        // An address may be made from a weak one later; it finds a supervisor that is on its way out.
+        self.ends_unreferenced.get() && !receiver.connected() && self.ends_unreferenced.replace(false)
     }
 
     /// Closes the mailbox for good. What is still queued is dropped, its senders get `Closed`.
@@ -243,6 +239,7 @@ impl<A: ChildActor> Inbox<A> {
     /// [`DRAIN_LIMIT`] messages is left to the channel.
     pub(super) fn close(&self) {
         let Some(mut receiver) = self.receiver.take() else { return };
+        self.is_closed.set(true);
         let mut cx = task::Context::from_waker(noop_waker_ref());
         let mut left = Vec::new();
         while left.len() < DRAIN_LIMIT {

@@ -9,15 +9,14 @@ use std::{
 
 use actix::{dev::EnvelopeProxy, ActorContext, ActorFuture, AsyncContext, Context};
 
-use super::{
-    child::Runner,
-    inbox::{Inbox, Next},
-    seat,
-};
+use futures::Stream;
+
+use super::{child::Runner, inbox::Inbox, seat};
 use crate::{spec::ChildActor, unwind};
 
-/// How many messages an incarnation handles before others on its arbiter have their turn.
-const BUDGET: usize = 64;
+/// How many messages an incarnation handles before others on its arbiter have their turn: as many as Tokio lets a task
+/// receive in one of its turns.
+const BUDGET: usize = 128;
 
 /// What the pump does when it is polled.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,34 +69,40 @@ impl<A> Drop for Pump<A> {
 /// A handler's panic is caught here and not where the incarnation is polled: the fewer frames it unwinds the less it costs,
 /// and here it is known that it came out of a handler, and not out of a hook.
 fn handle_messages<A: ChildActor>(inbox: &Inbox<A>, actor: &mut A, ctx: &mut Context<A>, cx: &mut task::Context<'_>) {
-    let mut left = BUDGET;
-    loop {
-        let is_handling = Cell::new(false);
-        let handled = unwind::guard(|| {
-            // Checked before each message: a handler may have stopped the actor or put a future on `ctx.wait`.
-            while !ctx.waiting() {
-                if left == 0 {
-                    return cx.waker().wake_by_ref();
-                }
-                left -= 1;
-                match inbox.next_message(cx) {
-                    Next::Message(mut message) => {
-                        is_handling.set(true);
-                        message.handle(actor, ctx);
-                        is_handling.set(false);
-                        // A request whose asker is gone is not handled; it is still whole, and dropped here.
-                        drop(message);
+    let mut crash = None;
+    inbox.with_receiver(|receiver| {
+        let mut left = BUDGET;
+        loop {
+            let is_handling = Cell::new(false);
+            let handled = unwind::guard(|| {
+                // Checked before each message: a handler may have stopped the actor or put a future on `ctx.wait`.
+                while !ctx.waiting() {
+                    if left == 0 {
+                        return cx.waker().wake_by_ref();
                     }
-                    Next::Nothing => return,
-                    Next::Unreferenced => return ctx.stop(),
+                    left -= 1;
+                    match Pin::new(&mut *receiver).poll_next(cx) {
+                        Poll::Ready(Some(mut message)) => {
+                            is_handling.set(true);
+                            message.handle(actor, ctx);
+                            is_handling.set(false);
+                            // A request whose asker is gone is not handled; it is still whole, and dropped here.
+                            drop(message);
+                        }
+                        _ if inbox.ends_unreferenced(receiver) => return ctx.stop(),
+                        _ => return,
+                    }
                 }
+            });
+            match handled {
+                Ok(()) => return,
+                Err(panic) if is_handling.get() => return crash = Some(panic),
+                // The destructor of a message, or the waker of a sender that waited for a place.
+                Err(panic) => inbox.note_residue(Err(panic)),
             }
-        });
-        match handled {
-            Ok(()) => return,
-            Err(panic) if is_handling.get() => return inbox.crash(panic, ctx),
-            // The destructor of a message, or the waker of a sender that waited for a place.
-            Err(panic) => inbox.note_residue(Err(panic)),
         }
+    });
+    if let Some(panic) = crash {
+        inbox.crash(panic, ctx);
     }
 }

@@ -58,11 +58,10 @@ impl<M: Watchable> Message for Watched<M> {
 impl<M: Watchable> Drop for Watched<M> {
     /// Never handled: the supervisor has ended and its mailbox is being closed.
     fn drop(&mut self) {
-        if let (Some(Parts { begun, done, .. }), Some(reason)) = (self.0.take(), runner::ending_reason()) {
-            if let Some(answer) = M::overtaken(reason) {
-                reply::send(begun, None);
-                reply::send(done, answer);
-            }
+        let Some(Parts { begun, done, .. }) = self.0.take() else { return };
+        if let Some(answer) = runner::ending_reason().and_then(M::overtaken) {
+            reply::send(begun, None);
+            reply::send(done, answer);
         }
     }
 }
