@@ -16,7 +16,7 @@ use futures::task::noop_waker_ref;
 use tokio::time::{sleep_until, Instant, Sleep};
 
 use super::{
-    inbox::{addr_key, Inbox},
+    inbox::{addr_key, Inbox, FEW},
     incarnation::{Incarnation, Over},
     launch::{Birth, Respawn},
     protocol::{Begun, Ended, NotAlive, Report, Run, StartFailure, Stopped, What},
@@ -190,7 +190,16 @@ impl<A: ChildActor> Runner<A> {
                     }
                 }
                 State::Dead => return Poll::Pending,
-                State::Over => return Poll::Ready(()),
+                State::Over => {
+                    let _seated = self.sit();
+                    let are_more = self.inbox.drop_some(FEW);
+                    self.tell_residue();
+                    if are_more {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    return Poll::Ready(());
+                }
             }
         }
     }
@@ -210,10 +219,8 @@ impl<A: ChildActor> Runner<A> {
             }
             State::Over => {}
         }
-        match life.state {
-            State::Over => Poll::Ready(()),
-            _ => Poll::Pending,
-        }
+        life.wake();
+        Poll::Pending
     }
 
     /// The incarnation has ended outside of any command, `None` by force: the supervisor is told, a root is over.
@@ -468,6 +475,9 @@ impl<A: ChildActor> Drop for Task<A> {
             if let Some(what) = self.0.finish(&mut life, ExitReason::ArbiterGone) {
                 self.0.report(what);
             }
+            let _seated = self.0.sit();
+            self.0.inbox.drop_some(usize::MAX);
+            self.0.tell_residue();
         }
     }
 }

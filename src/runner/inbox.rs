@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     cell::Cell,
+    collections::VecDeque,
     hash::{Hash, Hasher},
     mem,
     pin::Pin,
@@ -11,13 +12,13 @@ use std::{
 };
 
 use actix::{
-    dev::{channel::AddressReceiver, AsyncContextParts, ContextParts},
+    dev::{channel::AddressReceiver, AsyncContextParts, ContextParts, Envelope},
     ActorContext, Addr, AsyncContext, Context, WeakAddr,
 };
 use futures::{task::noop_waker_ref, Stream};
 
 use super::{
-    pump::{Door, Pump},
+    pump::{Budget, Door, Pump},
     seat::Obituary,
 };
 use crate::{
@@ -26,6 +27,9 @@ use crate::{
     spec::ChildActor,
     unwind::{self, PanicReport},
 };
+
+/// How many messages of a closed mailbox are dropped in one go.
+pub(super) const FEW: usize = 128;
 
 /// How many messages are taken out of a mailbox before it is closed.
 const DRAIN_LIMIT: usize = 1 << 16;
@@ -37,11 +41,12 @@ pub(super) struct Inbox<A: ChildActor> {
     /// Kept, as making an address takes an allocation.
     weak_addr: WeakAddr<A>,
     /// What most children never have.
-    rare: Cell<Option<Box<Rare>>>,
+    rare: Cell<Option<Box<Rare<A>>>>,
     exit: Cell<Option<ExitReason>>,
     door: Cell<Door>,
     /// The pump was dropped by its context: somebody cancelled the handle under which messages are handled.
     is_pump_lost: Cell<bool>,
+    budget: Budget,
     /// Ends when nobody holds an address any more, as a plain actor does. Only for supervisors without a parent. Asked
     /// once: one that takes its time (`Running::Continue`) would else be asked again within the same poll, for ever.
     ends_unreferenced: Cell<bool>,
@@ -52,19 +57,26 @@ pub(super) struct Inbox<A: ChildActor> {
     incarnation: Cell<Incarnation>,
 }
 
-#[derive(Default)]
-struct Rare {
+struct Rare<A: ChildActor> {
     /// A panic in a destructor that nobody has told yet.
     residue: Option<PanicReport>,
     /// Who is to be told of the present incarnation's end, when it is over and decided what follows.
     obituaries: Vec<Obituary>,
     /// What the last incarnation left for requests that come too late.
     last_words: Option<Rc<dyn Any>>,
+    /// Messages of the closed mailbox that have not been dropped yet.
+    left: VecDeque<Envelope<A>>,
+}
+
+impl<A: ChildActor> Default for Rare<A> {
+    fn default() -> Self {
+        Self { residue: None, obituaries: Vec::new(), last_words: None, left: VecDeque::new() }
+    }
 }
 
 impl<A: ChildActor> Inbox<A> {
     /// `addr` is one of the mailbox's.
-    pub(super) fn new(receiver: AddressReceiver<A>, addr: &Addr<A>, ends_unreferenced: bool) -> Self {
+    pub(super) fn new(receiver: AddressReceiver<A>, addr: &Addr<A>, budget: Budget, ends_unreferenced: bool) -> Self {
         Self {
             receiver: Cell::new(Some(receiver)),
             weak_addr: addr.downgrade(),
@@ -72,6 +84,7 @@ impl<A: ChildActor> Inbox<A> {
             exit: Cell::new(None),
             door: Cell::new(Door::Untried),
             is_pump_lost: Cell::new(false),
+            budget,
             ends_unreferenced: Cell::new(ends_unreferenced),
             is_closed: Cell::new(false),
             is_asked_to_end: Cell::new(false),
@@ -105,6 +118,10 @@ impl<A: ChildActor> Inbox<A> {
 
     pub(super) fn lose_pump(&self) {
         self.is_pump_lost.set(true);
+    }
+
+    pub(super) fn budget(&self) -> Budget {
+        self.budget
     }
 
     pub(super) fn door(&self) -> Door {
@@ -191,7 +208,7 @@ impl<A: ChildActor> Inbox<A> {
         words
     }
 
-    fn rare(&self, change: impl FnOnce(&mut Rare)) {
+    fn rare(&self, change: impl FnOnce(&mut Rare<A>)) {
         let mut rare = self.rare.take().unwrap_or_default();
         change(&mut rare);
         self.rare.set(Some(rare));
@@ -236,20 +253,37 @@ impl<A: ChildActor> Inbox<A> {
     /// Taken out first, then closed, then dropped one by one and guarded: the channel's own `Drop` would stop at the
     /// first message with a panicking destructor and leave the senders behind it waiting for ever, and what a destructor
     /// sends must find the mailbox closed. Others may send faster than this takes out: what is left after
-    /// [`DRAIN_LIMIT`] messages is left to the channel.
+    /// [`DRAIN_LIMIT`] messages is left to the channel. A few messages are dropped at once, the rest by
+    /// [`drop_some`](Self::drop_some): what a flood has left is not to be waited for.
     pub(super) fn close(&self) {
         let Some(mut receiver) = self.receiver.take() else { return };
         self.is_closed.set(true);
         let mut cx = task::Context::from_waker(noop_waker_ref());
-        let mut left = Vec::new();
+        let mut left = VecDeque::new();
         while left.len() < DRAIN_LIMIT {
             let Poll::Ready(Some(message)) = Pin::new(&mut receiver).poll_next(&mut cx) else { break };
-            left.push(message);
+            left.push_back(message);
         }
         self.note_residue(unwind::dispose(receiver));
-        for message in left {
+        if !left.is_empty() {
+            self.rare(|rare| rare.left = left);
+            self.drop_some(FEW);
+        }
+    }
+
+    /// Drops at most so many messages of the closed mailbox; are there more?
+    pub(super) fn drop_some(&self, most: usize) -> bool {
+        let Some(mut rare) = self.rare.take() else { return false };
+        let mut left = mem::take(&mut rare.left);
+        self.rare.set(Some(rare));
+        for message in left.drain(..most.min(left.len())) {
             self.note_residue(unwind::dispose(message));
         }
+        let are_more = !left.is_empty();
+        if are_more {
+            self.rare(|rare| rare.left = left);
+        }
+        are_more
     }
 }
 

@@ -12,12 +12,12 @@ use super::{
     inbox::Inbox,
     incarnation::Incarnation,
     protocol::{Link, Run, RunnerHandle, StartFailure, What},
-    pump::Door,
+    pump::{Budget, Door},
 };
 use crate::{
     exit::ExitReason,
     id::{self, ChildId},
-    policy::Restart,
+    policy::{ChildType, Restart},
     spec::{ChildActor, ChildSpec, Start, StartContext, Starting, When},
     unwind,
 };
@@ -48,6 +48,7 @@ impl Birth {
 /// What is asked of a spec before it starts anything.
 pub(crate) struct Terms {
     pub(crate) restart: Restart,
+    pub(crate) child_type: ChildType,
     pub(crate) start_timeout: Option<Duration>,
 }
 
@@ -72,7 +73,7 @@ pub(crate) enum Launched<A: ChildActor, I> {
 pub(crate) fn launch<S: ChildSpec>(mut spec: S, terms: &Terms, birth: Birth) -> Launched<S::Actor, S::Info> {
     let (sender, receiver) = channel::channel(MAILBOX_CAPACITY);
     let addr = Addr::new(sender);
-    let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, false), Some(birth)));
+    let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, terms.child_type.into(), false), Some(birth)));
     let Some(mut cx) = runner.start_context(id::Incarnation::FIRST, None) else {
         return Launched::Not(StartFailure::Exited(ExitReason::Unknown));
     };
@@ -128,6 +129,7 @@ pub(crate) fn launch<S: ChildSpec>(mut spec: S, terms: &Terms, birth: Birth) -> 
     if let Launched::Not(_) = launched {
         let _seated = runner.sit();
         runner.inbox.close();
+        runner.inbox.drop_some(usize::MAX);
         runner.tell_residue();
     }
     launched
@@ -152,7 +154,7 @@ impl Drop for TaskDue {
 /// It ends like a plain actor, when it stops or nobody holds its address any more.
 pub(crate) fn launch_root<A: ChildActor>(actor: A, receiver: AddressReceiver<A>) {
     let addr = Addr::new(receiver.sender());
-    let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, true), None));
+    let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, Budget::Supervisor, true), None));
     drop(addr);
     let incarnation = Incarnation::new(actor, runner.inbox.context());
     // Nobody waits to hear that it has started, so the first poll is one like any other.

@@ -12,11 +12,26 @@ use actix::{dev::EnvelopeProxy, ActorContext, ActorFuture, AsyncContext, Context
 use futures::Stream;
 
 use super::{child::Runner, inbox::Inbox, seat};
-use crate::{spec::ChildActor, unwind};
+use crate::{policy::ChildType, spec::ChildActor, unwind};
 
-/// How many messages an incarnation handles before others on its arbiter have their turn: as many as Tokio lets a task
-/// receive in one of its turns.
-const BUDGET: usize = 128;
+/// How many messages an incarnation handles before others on its arbiter have their turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Budget {
+    /// As many as Tokio lets a task receive in one of its turns.
+    Worker = 128,
+    /// Few: each may be the start of a child, or the end of one and its restart.
+    Supervisor = 16,
+}
+
+impl From<ChildType> for Budget {
+    fn from(child_type: ChildType) -> Self {
+        match child_type {
+            ChildType::Worker => Self::Worker,
+            ChildType::Supervisor => Self::Supervisor,
+        }
+    }
+}
 
 /// What the pump does when it is polled.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,7 +86,7 @@ impl<A> Drop for Pump<A> {
 fn handle_messages<A: ChildActor>(inbox: &Inbox<A>, actor: &mut A, ctx: &mut Context<A>, cx: &mut task::Context<'_>) {
     let mut crash = None;
     inbox.with_receiver(|receiver| {
-        let mut left = BUDGET;
+        let mut left = inbox.budget() as u8;
         loop {
             let is_handling = Cell::new(false);
             let handled = unwind::guard(|| {

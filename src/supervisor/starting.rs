@@ -79,7 +79,8 @@ impl DynamicSupervisor {
         ctx: &mut Context<Self>,
     ) -> Reply<Outcome<S>> {
         let link = self.link(ctx);
-        let (terms, birth) = (Terms { restart: rules.restart, start_timeout }, Birth::new(id, link));
+        let (terms, birth) =
+            (Terms { restart: rules.restart, child_type: rules.child_type, start_timeout }, Birth::new(id, link));
         match runner::launch(spec, &terms, birth) {
             Launched::Running { addr, runner, info, task } => {
                 self.insert(id, Entry::new(rules, Phase::Running, Seat::new(runner), now()));

@@ -28,9 +28,16 @@ impl Reference {
         }
     }
 
-    /// Handles what waits in the mailbox; why the incarnation ended, if it did.
+    /// Handles what waits in the mailbox, so many messages; why the incarnation ended, if it did.
     pub fn poll(&mut self, label: Label) -> Option<Reason> {
+        let mut left = if self.node(label).sup.is_some() { 16 } else { 128 };
         while !self.is_frozen(label) {
+            if left == 0 {
+                self.see("a supervisor gives others a turn");
+                self.wake(label);
+                return None;
+            }
+            left -= 1;
             let incarnation = self.node(label).incarnation;
             let Some(mail) = self.node(label).queue.pop_front() else {
                 self.node(label).listens = true;

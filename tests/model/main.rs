@@ -121,6 +121,7 @@ const INTERESTING: &[&str] = &[
     "a start takes longer than allowed",
     "a stop joins a shutdown under way",
     "a stop's deadline kills the rest",
+    "a supervisor gives others a turn",
     "a supervisor is dropped with its parent",
     "a try is void: the supervisor shuts down",
     "a try of a restart fails",

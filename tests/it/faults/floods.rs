@@ -30,7 +30,7 @@ impl Handler<Flood> for Probe {
 }
 
 /// The most messages of a flood that may be handled before others have their turn; some turns' worth.
-const A_FEW_TURNS: usize = 10 * 64;
+const A_FEW_TURNS: usize = 10 * 128;
 
 /// Asks, and counts the messages of the flood that are handled until the answer is there.
 ///

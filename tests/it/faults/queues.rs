@@ -10,7 +10,7 @@ use actix_dynamic_supervisor::prelude::*;
 use futures::future::join_all;
 
 use super::{Bomb, Scene, CONTAINED};
-use crate::support::{settle, world, Ask, Do, Panic, Probe};
+use crate::support::{settle, silently, world, Ask, Do, Journal, Panic, Probe};
 
 /// Handled it does no harm; dropped in the queue it panics.
 #[derive(Message)]
@@ -235,5 +235,78 @@ fn an_answer_that_nobody_waits_for_is_the_childs_own_and_crashes_only_it() {
         scene.expect_no_other_harm().await;
         assert_eq!(scene.others().await, (1, 1));
         assert!(child.addr.send(Do::this(|_, _| ())).await.is_ok());
+    });
+}
+
+/// Counts those of its kind that are dropped unhandled; every hundredth panics then.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Drip {
+    dropped: Arc<AtomicUsize>,
+}
+
+impl Handler<Drip> for Probe {
+    type Result = ();
+
+    fn handle(&mut self, _: Drip, _: &mut Context<Self>) {
+        unreachable!("the child is ended before it has a turn")
+    }
+}
+
+impl Drop for Drip {
+    fn drop(&mut self) {
+        if self.dropped.fetch_add(1, SeqCst) % 100 == 99 {
+            drop(Bomb);
+        }
+    }
+}
+
+const DRIPS: usize = 5_000;
+
+/// F06
+#[test]
+fn what_a_flood_left_in_a_queue_is_not_waited_for_but_dropped_to_the_last() {
+    world(async {
+        let scene = Scene::new().await;
+        let (child, dropped) = (scene.victim().await, Arc::new(AtomicUsize::new(0)));
+        settle().await;
+
+        let terminated = scene.supervisor.terminate_child(child.id);
+        let queued: Vec<_> = (0..DRIPS).map(|_| child.addr.send(Drip { dropped: Arc::clone(&dropped) })).collect();
+        // In a task, whose turns are those of children; a test's own future has one only after many of them.
+        let (addr, seen) = (child.addr.clone(), Arc::clone(&dropped));
+        let ended = actix::spawn(async move { (terminated.await, addr.connected(), seen.load(SeqCst)) });
+
+        let (terminated, is_connected, dropped_by_then) = ended.await.unwrap();
+        assert_eq!((terminated, is_connected), (Ok(()), false));
+        assert!(dropped_by_then < DRIPS / 2, "{dropped_by_then} were waited for");
+        assert!(join_all(queued).await.iter().all(|answer| *answer == Err(MailboxError::Closed)));
+        assert_eq!(dropped.load(SeqCst), DRIPS);
+        scene.expect_no_other_harm().await;
+        // How many are told is limited; that each was contained is shown by those that were dropped after it.
+        assert!(scene.told().iter().all(|told| told == CONTAINED), "{:?}", scene.told());
+        assert!(!scene.told().is_empty());
+    });
+}
+
+/// F06
+#[test]
+fn what_is_left_of_a_queue_goes_with_the_arbiter_if_not_before() {
+    silently(|| {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&dropped);
+        System::new().block_on(async move {
+            let supervisor = DynamicSupervisor::builder().start().unwrap();
+            let child = supervisor.start_child(Probe::child(&Journal::new())).await.unwrap();
+            settle().await;
+            let terminated = supervisor.terminate_child(child.id);
+            for _ in 0..DRIPS {
+                child.addr.do_send(Drip { dropped: Arc::clone(&dropped) });
+            }
+            // Ended and closed, but not yet rid of its queue.
+            terminated.await.unwrap();
+            assert!(!child.addr.connected());
+        });
+        assert_eq!(seen.load(SeqCst), DRIPS);
     });
 }

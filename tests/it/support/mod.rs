@@ -34,6 +34,12 @@ pub fn real_world<T>(test: impl Future<Output = T>) -> T {
     System::new().block_on(test)
 }
 
+/// For a test that makes its own System, and sees what is left when that is gone.
+pub fn silently(test: impl FnOnce()) {
+    silence_panics();
+    test();
+}
+
 /// Lets everything that is ready run, without letting time pass.
 pub async fn settle() {
     for _ in 0..200 {
