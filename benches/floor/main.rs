@@ -4,11 +4,13 @@
 //! child, inserts it and answers its address; no supervision at all. Both sides have the same children, messages, thread and
 //! runtime, and are measured in turn. A row is the median of its rounds: nanoseconds for one repetition, or bytes.
 //!
-//! The rows that end in `_1m` compare ours with ours: what it costs with a million children, and with few.
+//! The rows that end in `_1m` compare ours with ours: what it costs with a million children, and with few. So does
+//! `two_arbiters_request`: the time of a request where two arbiters share the work, and where one does it all.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arbiters;
 mod bytes;
 mod growth;
 mod life;
@@ -43,6 +45,8 @@ const METRICS: &[Metric] = &[
     Metric { name: "stop_1m", most: 1.5, measure: || on_a_system(growth::stop) },
     Metric { name: "crash_restart_1m", most: 1.5, measure: || on_a_system(growth::crash_restart) },
     Metric { name: "storm_100k", most: 1.5, measure: || on_a_system(messages::storm) },
+    // On two cores: a gain of at least 1.7.
+    Metric { name: "two_arbiters_request", most: 1.0 / 1.7, measure: || on_a_system(arbiters::requests) },
 ];
 
 fn main() -> ExitCode {

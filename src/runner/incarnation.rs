@@ -3,8 +3,9 @@
 //! Whatever way it ends, the steps are the same, each under a guard of its own:
 //!
 //! 1. shut the pump: from now on it only ends the context, so `Running::Continue` cannot keep the actor alive;
-//! 2. unless they ran already or the end is a kill, run the stop hooks: `ctx.stop()` and one poll from outside, which
-//!    is what plain Actix does *while the panic unwinds*, where a second panic aborts the process;
+//! 2. unless the end is a kill, run the stop hooks, which plain Actix does *while the panic unwinds*, where a second panic
+//!    aborts the process. A panic of a handler is caught in the pump, which then calls `ctx.stop()`: the very poll goes on to
+//!    the hooks. After any other panic it takes `ctx.stop()` and one poll from outside;
 //! 3. `ctx.terminate()`, so that `ContextFut::drop` does not poll once more;
 //! 4. drop actor, futures and timers.
 //!

@@ -11,9 +11,11 @@
 //! 2. Each incarnation has a context of its own whose parts are replaced by ones made of that mailbox, so
 //!    `ctx.address()` is that very address.
 //! 3. A *pump*, an actor future in the context, takes messages from the mailbox and lets the actor handle them,
-//!    a limited number a poll, so that no flood starves the siblings.
-//! 4. The runner polls the context inside the one `catch_unwind`. After a panic the hooks run once more from outside,
-//!    guarded, and everything is dropped, guarded: see [`incarnation`].
+//!    a limited number a poll, so that no flood starves the siblings: see [`pump`].
+//! 4. All user code runs inside the one `catch_unwind`. A handler that panics is caught in the pump, and the context ends
+//!    with its hooks in the same poll; after any other panic they are run from outside: see [`incarnation`].
+//! 5. While an incarnation is polled, and while it ends, its runner is *seated* on the thread, so that the pump and
+//!    `ctx.exit` find it: see [`seat`].
 //!
 //! **The protocol.** The supervisor commands (`begin`, `stop`, `kill`, drop the handle), the runner reports
 //! ([`Report`]) into the supervisor's mailbox, so that reports keep their order with requests.
@@ -23,6 +25,8 @@
 //!   later. No child's task is ever polled from within another's, so the cell is never borrowed twice.
 //! * An end that nobody asked for is reported as [`What::Exited`] and the runner waits, mailbox open, for the decision:
 //!   `begin` (again) or the drop of its handle.
+//! * A child's task is spawned when its starter has been answered ([`TaskDue`]): what is sent on that answer is there for
+//!   the task's first turn.
 //! * Dropping the [`RunnerHandle`] ends the child and closes its mailbox (invariants 4 and 6).
 
 mod child;
