@@ -16,18 +16,17 @@ use futures::task::noop_waker_ref;
 use tokio::time::{sleep_until, Instant, Sleep};
 
 use super::{
-    inbox::{addr_key, Inbox, FEW},
+    inbox::{Inbox, FEW},
     incarnation::{Incarnation, Over},
     launch::{Birth, Respawn},
-    protocol::{Begun, Ended, NotAlive, Report, Run, StartFailure, Stopped, What},
+    protocol::{Ended, Report, StartFailure, What},
     pump::Door,
     seat::{self, Obituary, Seat, Seated},
 };
 use crate::{
     exit::ExitReason,
     id,
-    policy::Shutdown,
-    spec::{ChildActor, Start, StartContext, StartResult, Starting, When},
+    spec::{ChildActor, Start, StartContext, StartResult},
     unwind::{self, PanicReport},
 };
 
@@ -45,7 +44,7 @@ pub(super) struct Runner<A: ChildActor> {
 pub(super) struct Life<A: ChildActor> {
     pub(super) state: State<A>,
     /// Which incarnation ended last, and how.
-    last_exit: Option<Box<(id::Incarnation, ExitReason)>>,
+    pub(super) last_exit: Option<Box<(id::Incarnation, ExitReason)>>,
     /// How to make the actor again; `None` for temporary children and roots.
     pub(super) spec: Option<Box<dyn Respawn<A>>>,
     /// Wakes the runner's task.
@@ -224,7 +223,7 @@ impl<A: ChildActor> Runner<A> {
     }
 
     /// The incarnation has ended outside of any command, `None` by force: the supervisor is told, a root is over.
-    fn exited(&self, life: &mut Life<A>, over: Option<Over>) {
+    pub(super) fn exited(&self, life: &mut Life<A>, over: Option<Over>) {
         let limit = match &life.state {
             State::Alive { deadline, .. } => deadline.as_ref().map(|sleep| sleep.deadline()),
             _ => None,
@@ -249,13 +248,13 @@ impl<A: ChildActor> Runner<A> {
         }
     }
 
-    fn drop_start(&self, life: &mut Life<A>) {
+    pub(super) fn drop_start(&self, life: &mut Life<A>) {
         let start = mem::replace(&mut life.state, State::Dead);
         self.note(unwind::dispose(start));
     }
 
     /// Ends for good, with hooks if an actor lives, and tells how it ended.
-    fn finish(self: &Rc<Self>, life: &mut Life<A>, reason: ExitReason) -> Option<What> {
+    pub(super) fn finish(self: &Rc<Self>, life: &mut Life<A>, reason: ExitReason) -> Option<What> {
         let _seated = self.sit();
         let told = match &life.state {
             State::Alive { .. } => {
@@ -298,117 +297,6 @@ impl<A: ChildActor> Runner<A> {
     }
 }
 
-impl<A: ChildActor> Run for Runner<A> {
-    fn spawn(self: Rc<Self>) {
-        actix_rt::spawn(Task(self));
-    }
-
-    fn begin(self: Rc<Self>, incarnation: id::Incarnation) -> Begun {
-        let life = &mut *self.life.borrow_mut();
-        self.inbox.set_incarnation(incarnation);
-        self.inbox.publish();
-        let last_exit = life.last_exit.as_ref().map(|last| last.1.clone());
-        let cx = self.start_context(incarnation, last_exit);
-        let (Some(spec), Some(mut cx)) = (&mut life.spec, cx) else {
-            return Begun::Not(StartFailure::Exited(ExitReason::Unknown));
-        };
-        let starting = unwind::guard(|| spec.respawn(&mut cx, &self));
-        let limit = spec.start_timeout();
-        self.tell_residue();
-        match starting {
-            Err(report) => Begun::Not(StartFailure::Panicked(report)),
-            Ok(Starting(When::Now(result))) => match self.conclude(life, result, &mut inline_context()) {
-                Ok(lived) => {
-                    if let Some(ended) = lived {
-                        self.report(What::Exited(ended));
-                    }
-                    life.wake();
-                    Begun::Running
-                }
-                Err(failure) => Begun::Not(failure),
-            },
-            Ok(Starting(When::Later(future))) => {
-                life.state = Self::starting(future, limit);
-                life.wake();
-                Begun::Starting
-            }
-        }
-    }
-
-    fn stop(self: Rc<Self>, shutdown: Shutdown) -> Stopped {
-        let life = &mut *self.life.borrow_mut();
-        if let State::Starting { .. } = life.state {
-            self.drop_start(life);
-            return Stopped::NotAlive(NotAlive::Starting);
-        }
-        let State::Alive { incarnation, deadline } = &mut life.state else {
-            return Stopped::NotAlive(NotAlive::Dead(life.last_exit.as_deref().cloned()));
-        };
-        let _seated = self.sit();
-        // Before it is asked: what it does at once is part of its time.
-        let limit = shutdown.limit().and_then(|limit| Instant::now().checked_add(limit));
-        let over = if shutdown == Shutdown::BrutalKill {
-            None
-        } else {
-            incarnation.ask_to_stop(&self.inbox);
-            match incarnation.poll(&self.inbox, &mut inline_context()) {
-                Poll::Ready(over) => Some(over),
-                Poll::Pending => {
-                    *deadline = limit.and_then(self::deadline);
-                    // Polled with a waker that wakes nobody: its task has to look for itself.
-                    life.wake();
-                    return Stopped::Stopping;
-                }
-            }
-        };
-        let ended = life.bury(&self.inbox, |incarnation, inbox| match over {
-            Some(over) => incarnation.end(over, inbox),
-            None => incarnation.kill(inbox),
-        });
-        match ended {
-            // Not noted: nobody asks a child that was told to go how it went.
-            Some(ended) => Stopped::Ended(Ended { overran: limit.is_some_and(has_overrun), ..ended }),
-            None => Stopped::Stopping,
-        }
-    }
-
-    fn kill(self: Rc<Self>) {
-        let life = &mut *self.life.borrow_mut();
-        match &life.state {
-            State::Starting { .. } => {
-                self.drop_start(life);
-                self.report(What::NotStarted(StartFailure::Exited(ExitReason::Killed)));
-            }
-            State::Alive { .. } => {
-                let _seated = self.sit();
-                self.exited(life, None);
-            }
-            State::Dead | State::Over => {}
-        }
-    }
-
-    fn end(self: Rc<Self>) -> Option<PanicReport> {
-        // Never borrowed here: a handle is dropped in its supervisor's turn, never from within its own child's.
-        let mut life = self.life.try_borrow_mut().ok()?;
-        if matches!(life.state, State::Over) {
-            return self.inbox.take_residue();
-        }
-        // Nothing is reported: who held the handle has given the child up.
-        match self.finish(&mut life, ExitReason::Shutdown) {
-            Some(What::Exited(Ended { residue: Some(residue), .. })) => Some(residue),
-            _ => self.inbox.take_residue(),
-        }
-    }
-
-    fn weak_addr(&self) -> Box<dyn Any + Send + Sync> {
-        Box::new(self.inbox.weak_addr())
-    }
-
-    fn addr_key(&self) -> usize {
-        self.inbox.addr().as_ref().map_or(0, addr_key)
-    }
-}
-
 impl<A: ChildActor> Seat for Runner<A> {
     fn lose_pump(&self) {
         self.inbox.lose_pump();
@@ -437,7 +325,11 @@ impl<A: ChildActor> Seat for Runner<A> {
 
 impl<A: ChildActor> Life<A> {
     /// Ends the incarnation, if there is one, and drops it where it lies; the state is then `Dead`.
-    fn bury(&mut self, inbox: &Inbox<A>, end: impl FnOnce(&mut Incarnation<A>, &Inbox<A>) -> Ended) -> Option<Ended> {
+    pub(super) fn bury(
+        &mut self,
+        inbox: &Inbox<A>,
+        end: impl FnOnce(&mut Incarnation<A>, &Inbox<A>) -> Ended,
+    ) -> Option<Ended> {
         let State::Alive { incarnation, .. } = &mut self.state else { return None };
         let mut ended = end(incarnation, inbox);
         if let Err(panic) = unwind::guard(|| self.state = State::Dead) {
@@ -451,7 +343,7 @@ impl<A: ChildActor> Life<A> {
     }
 
     /// After an inline poll, whose waker wakes nobody, the task has to look for itself.
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         if let Some(waker) = &self.waker {
             waker.wake_by_ref();
         }
@@ -472,8 +364,10 @@ impl<A: ChildActor> Future for Task<A> {
 impl<A: ChildActor> Drop for Task<A> {
     fn drop(&mut self) {
         if let Ok(mut life) = self.0.life.try_borrow_mut() {
-            if let Some(what) = self.0.finish(&mut life, ExitReason::ArbiterGone) {
-                self.0.report(what);
+            if !matches!(life.state, State::Over) {
+                if let Some(what) = self.0.finish(&mut life, ExitReason::ArbiterGone) {
+                    self.0.report(what);
+                }
             }
             let _seated = self.0.sit();
             self.0.inbox.drop_some(usize::MAX);
@@ -492,11 +386,11 @@ fn has_passed(deadline: &mut Deadline, cx: &mut task::Context<'_>) -> bool {
 }
 
 /// None without a runtime, that is while the arbiter is being torn down: then there is nothing to wait for either.
-fn deadline(at: Instant) -> Deadline {
+pub(super) fn deadline(at: Instant) -> Deadline {
     tokio::runtime::Handle::try_current().ok().map(|_| Box::pin(sleep_until(at)))
 }
 
 /// Is it so late that the thread must have been blocked?
-fn has_overrun(limit: Instant) -> bool {
+pub(super) fn has_overrun(limit: Instant) -> bool {
     Instant::now().saturating_duration_since(limit) > OVERRUN
 }

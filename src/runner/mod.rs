@@ -30,6 +30,7 @@
 //! * Dropping the [`RunnerHandle`] ends the child and closes its mailbox (invariants 4 and 6).
 
 mod child;
+mod commands;
 mod inbox;
 mod incarnation;
 mod launch;
