@@ -178,7 +178,10 @@ impl<R> Children<R> {
         now: Instant,
     ) -> AfterExit<R> {
         let Some(entry) = self.present(id, incarnation) else { return AfterExit::Stale };
-        entry.last_exit = Some(Box::new(reason.clone()));
+        match &mut entry.last_exit {
+            Some(last) => **last = reason.clone(),
+            None => entry.last_exit = Some(Box::new(reason.clone())),
+        }
         let (phase, restart) = (entry.phase(), entry.rules.restart);
         match phase {
             Phase::Stopping => self.remove(id).map_or(AfterExit::Stale, AfterExit::Stopped),

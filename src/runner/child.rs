@@ -339,7 +339,11 @@ impl<A: ChildActor> Life<A> {
     }
 
     fn note_exit(&mut self, incarnation: id::Incarnation, ended: &Ended) {
-        self.last_exit = Some(Box::new((incarnation, ended.reason.clone())));
+        let exit = (incarnation, ended.reason.clone());
+        match &mut self.last_exit {
+            Some(last) => **last = exit,
+            None => self.last_exit = Some(Box::new(exit)),
+        }
     }
 
     /// After an inline poll, whose waker wakes nobody, the task has to look for itself.

@@ -7,7 +7,7 @@ use actix::{Context, Handler};
 use super::{
     messages::{ChildHandle, Handle, KillChild, TerminateChild},
     now,
-    reply::{self, owe, Promise, Reply},
+    reply::{owe, Promise, Reply},
     seat::Seat,
     watch::{Parts, Watched},
     DynamicSupervisor,
@@ -41,12 +41,12 @@ impl Handler<Watched<TerminateChild>> for DynamicSupervisor {
     type Result = ();
 
     fn handle(&mut self, watched: Watched<TerminateChild>, ctx: &mut Context<Self>) {
-        let Some(Parts { request: TerminateChild(child), begun, done }) = watched.take() else { return };
+        let Some(Parts { request: TerminateChild(child), progress }) = watched.take() else { return };
         let limit = self.find(&child).and_then(|id| self.children.get(id)).map(|entry| entry.rules.shutdown.limit());
-        reply::send(begun, limit.unwrap_or_default());
+        progress.begun(limit.unwrap_or_default());
         match self.terminate(&child, ctx) {
-            Terminated::Now(answer) => Promise::from(done).keep(answer),
-            Terminated::Later(id) => self.await_end(id, done.into()),
+            Terminated::Now(answer) => progress.done(answer),
+            Terminated::Later(id) => self.await_end(id, progress.into()),
         }
     }
 }
@@ -164,9 +164,9 @@ impl Handler<Watched<KillChild>> for DynamicSupervisor {
     type Result = ();
 
     fn handle(&mut self, watched: Watched<KillChild>, _: &mut Context<Self>) {
-        let Some(Parts { request: KillChild(child), begun, done }) = watched.take() else { return };
-        reply::send(begun, Some(Duration::ZERO));
-        Promise::from(done).keep(self.kill(&child));
+        let Some(Parts { request: KillChild(child), progress }) = watched.take() else { return };
+        progress.begun(Some(Duration::ZERO));
+        progress.done(self.kill(&child));
     }
 }
 

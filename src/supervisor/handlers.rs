@@ -6,7 +6,7 @@ use actix::{Context, Handler};
 
 use super::{
     messages::{AwaitExit, CountChildren, Reinit, Stop, WhichChildren},
-    reply::{self, owe, Promise, Reply},
+    reply::{owe, Reply},
     seat::info,
     watch::{Parts, Watched},
     DynamicSupervisor,
@@ -33,7 +33,7 @@ impl Handler<Watched<Stop>> for DynamicSupervisor {
     type Result = ();
 
     fn handle(&mut self, watched: Watched<Stop>, ctx: &mut Context<Self>) {
-        let Some(Parts { request, begun, done }) = watched.take() else { return };
+        let Some(Parts { request, progress }) = watched.take() else { return };
         let slowest = self.children.iter().try_fold(Duration::ZERO, |slowest, (_, entry)| {
             entry.rules.shutdown.limit().map(|limit| slowest.max(limit))
         });
@@ -41,8 +41,8 @@ impl Handler<Watched<Stop>> for DynamicSupervisor {
             (Some(slowest), Some(deadline)) => Some(slowest.min(deadline)),
             (slowest, deadline) => slowest.or(deadline),
         };
-        reply::send(begun, limit);
-        self.stop(request, done.into(), ctx);
+        progress.begun(limit);
+        self.stop(request, progress.into(), ctx);
     }
 }
 
@@ -60,9 +60,9 @@ impl Handler<Watched<AwaitExit>> for DynamicSupervisor {
     type Result = ();
 
     fn handle(&mut self, watched: Watched<AwaitExit>, _: &mut Context<Self>) {
-        let Some(Parts { begun, done, .. }) = watched.take() else { return };
-        reply::send(begun, None);
-        owe(&mut self.exits, done.into());
+        let Some(Parts { progress, .. }) = watched.take() else { return };
+        progress.begun(None);
+        owe(&mut self.exits, progress.into());
     }
 }
 
@@ -94,9 +94,9 @@ impl Handler<Watched<Reinit>> for DynamicSupervisor {
     type Result = ();
 
     fn handle(&mut self, watched: Watched<Reinit>, _: &mut Context<Self>) {
-        let Some(Parts { begun, done, .. }) = watched.take() else { return };
-        reply::send(begun, None);
-        Promise::from(done).keep(self.reinit());
+        let Some(Parts { progress, .. }) = watched.take() else { return };
+        progress.begun(None);
+        progress.done(self.reinit());
     }
 }
 

@@ -13,6 +13,7 @@ mod messages;
 mod methods;
 mod module;
 mod naming;
+mod progress;
 mod reply;
 mod reports;
 mod seat;

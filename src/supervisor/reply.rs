@@ -9,7 +9,7 @@ use actix::{
     Context, Message,
 };
 
-use super::DynamicSupervisor;
+use super::{progress::Progress, DynamicSupervisor};
 use crate::{runner::TaskDue, unwind};
 
 /// The response of a handler: an answer, or the promise of one.
@@ -38,7 +38,7 @@ impl<T> Reply<T> {
     /// A promise to be kept elsewhere, and the response that waits for it.
     pub(super) fn later() -> (Promise<T>, Self) {
         let sender = Rc::new(Cell::new(None));
-        (Promise(Rc::clone(&sender)), Self { answer: Answer::Later(sender), then: None })
+        (Promise(Owed::Reply(ReplyDue(Rc::clone(&sender)))), Self { answer: Answer::Later(sender), then: None })
     }
 }
 
@@ -61,29 +61,45 @@ impl<M: Message> MessageResponse<DynamicSupervisor, M> for Reply<M::Result> {
     }
 }
 
-/// An answer owed. Dropped unkept, the asker finds the mailbox closed: the supervisor is gone.
-pub(super) struct Promise<T>(Rc<Cell<Option<OneshotSender<T>>>>);
+/// An answer owed. Dropped unkept, the asker finds the supervisor gone.
+pub(super) struct Promise<T>(Owed<T>);
+
+enum Owed<T> {
+    Reply(ReplyDue<T>),
+    Progress(Progress<T>),
+}
+
+/// Where a reply's sender lies until it is sent.
+struct ReplyDue<T>(Rc<Cell<Option<OneshotSender<T>>>>);
 
 impl<T> Promise<T> {
     fn is_awaited(&self) -> bool {
-        let sender = self.0.take();
-        let is_awaited = sender.as_ref().is_some_and(|sender| !sender.is_closed());
-        self.0.set(sender);
-        is_awaited
+        match &self.0 {
+            Owed::Reply(ReplyDue(sender)) => {
+                let taken = sender.take();
+                let is_awaited = taken.as_ref().is_some_and(|sender| !sender.is_closed());
+                sender.set(taken);
+                is_awaited
+            }
+            Owed::Progress(progress) => progress.is_awaited(),
+        }
     }
 
     pub(super) fn keep(self, answer: T) {
-        match self.0.take() {
-            Some(sender) => send(sender, answer),
-            // Nobody asked for the answer: the message came by `do_send`.
-            None => {
-                let _ = unwind::dispose(answer);
-            }
+        match self.0 {
+            Owed::Reply(due) => match due.0.take() {
+                Some(sender) => send(sender, answer),
+                // Nobody asked for the answer: the message came by `do_send`.
+                None => {
+                    let _ = unwind::dispose(answer);
+                }
+            },
+            Owed::Progress(progress) => progress.done(answer),
         }
     }
 }
 
-impl<T> Drop for Promise<T> {
+impl<T> Drop for ReplyDue<T> {
     /// Wakes the asker, whose waker is user code: two that panic must not meet in one drop.
     fn drop(&mut self) {
         let _ = unwind::dispose(self.0.take());
@@ -99,13 +115,13 @@ pub(super) fn owe<T>(promises: &mut Vec<Promise<T>>, promise: Promise<T>) {
     promises.push(promise);
 }
 
-impl<T> From<OneshotSender<T>> for Promise<T> {
-    fn from(sender: OneshotSender<T>) -> Self {
-        Self(Rc::new(Cell::new(Some(sender))))
+impl<T> From<Progress<T>> for Promise<T> {
+    fn from(progress: Progress<T>) -> Self {
+        Self(Owed::Progress(progress))
     }
 }
 
 /// An asker may be gone; the answer is then dropped here, and what it holds is user code, as is the asker's waker.
-pub(super) fn send<T>(sender: OneshotSender<T>, answer: T) {
+fn send<T>(sender: OneshotSender<T>, answer: T) {
     let _ = unwind::guard(move || drop(sender.send(answer)));
 }

@@ -4,21 +4,19 @@
 //! how long it may take at most; an asker that hears neither that nor the answer in time takes the thread to be blocked.
 
 use std::{
-    future::Future,
+    future::{poll_fn, Future},
     pin::Pin,
     task::{Context as TaskContext, Poll},
     time::Duration,
 };
 
 use actix::{dev::ToEnvelope, Addr, Context, Handler, Message};
-use tokio::{
-    sync::oneshot::{self, error::TryRecvError},
-    time::{sleep, Sleep},
-};
+use tokio::time::{sleep, Sleep};
 
 use super::{
     messages::{AwaitExit, KillChild, Reinit, Stop, TerminateChild},
-    reply, DynamicSupervisor,
+    progress::{self, Asked, Progress, SoFar},
+    DynamicSupervisor,
 };
 use crate::{exit::ExitReason, runner, unwind};
 
@@ -33,9 +31,7 @@ pub(super) struct Watched<M: Watchable>(Option<Parts<M>>);
 
 pub(super) struct Parts<M: Watchable> {
     pub(super) request: M,
-    /// `None`: there is no limit.
-    pub(super) begun: oneshot::Sender<Option<Duration>>,
-    pub(super) done: oneshot::Sender<M::Result>,
+    pub(super) progress: Progress<M::Result>,
 }
 
 /// A request that can be watched.
@@ -58,10 +54,9 @@ impl<M: Watchable> Message for Watched<M> {
 impl<M: Watchable> Drop for Watched<M> {
     /// Never handled: the supervisor has ended and its mailbox is being closed.
     fn drop(&mut self) {
-        let Some(Parts { begun, done, .. }) = self.0.take() else { return };
+        let Some(Parts { progress, .. }) = self.0.take() else { return };
         if let Some(answer) = runner::ending_reason().and_then(M::overtaken) {
-            reply::send(begun, None);
-            reply::send(done, answer);
+            progress.done(answer);
         }
     }
 }
@@ -99,8 +94,7 @@ impl Watchable for AwaitExit {
 
 /// The asker's part: the answer, or why there is none.
 pub(super) struct Watch<T> {
-    begun: oneshot::Receiver<Option<Duration>>,
-    done: oneshot::Receiver<T>,
+    asked: Asked<T>,
     patience: Patience,
 }
 
@@ -110,10 +104,8 @@ enum Patience {
     /// Others have had their turn, the supervisor with them if it lives on this thread. Most answers are there by then,
     /// and no timer was needed for them.
     Yielded,
-    /// Until the supervisor begins.
-    Unbegun(Timer),
-    /// Until it is done.
-    Begun(Timer),
+    /// Until the supervisor begins, or is done.
+    Waiting(Timer),
 }
 
 /// `None`: no limit.
@@ -132,51 +124,53 @@ where
     DynamicSupervisor: Handler<Watched<M>>,
     Context<DynamicSupervisor>: ToEnvelope<DynamicSupervisor, Watched<M>>,
 {
-    let (begun_tx, begun) = oneshot::channel();
-    let (done_tx, done) = oneshot::channel();
-    supervisor.do_send(Watched(Some(Parts { request, begun: begun_tx, done: done_tx })));
-    Watch { begun, done, patience: Patience::Fresh }
+    let (progress, asked) = progress::channel();
+    supervisor.do_send(Watched(Some(Parts { request, progress })));
+    Watch { asked, patience: Patience::Fresh }
 }
 
 impl<T> Watch<T> {
     /// The answer, however long it takes; `None` if the supervisor is gone.
     pub(super) async fn answer(self) -> Option<T> {
-        self.done.await.ok()
+        loop {
+            match poll_fn(|cx| self.asked.poll_news(cx)).await {
+                SoFar::Begun { .. } => {}
+                SoFar::Done(answer) => return Some(answer),
+                SoFar::Gone => return None,
+            }
+        }
     }
 }
 
 impl<T> Future for Watch<T> {
     type Output = Result<T, Unconfirmed>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let Self { begun, done, patience } = self.get_mut();
-        if let Patience::Fresh = patience {
-            match done.try_recv() {
-                Ok(answer) => return Poll::Ready(Ok(answer)),
-                Err(TryRecvError::Closed) => return Poll::Ready(Err(Unconfirmed::Gone)),
-                Err(TryRecvError::Empty) => {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        loop {
+            let news = match self.patience {
+                Patience::Fresh => self.asked.news(),
+                Patience::Yielded | Patience::Waiting(_) => match self.asked.poll_news(cx) {
+                    Poll::Ready(news) => Some(news),
+                    Poll::Pending => None,
+                },
+            };
+            match (news, &mut self.patience) {
+                (Some(SoFar::Done(answer)), _) => return Poll::Ready(Ok(answer)),
+                (Some(SoFar::Gone), _) => return Poll::Ready(Err(Unconfirmed::Gone)),
+                (Some(SoFar::Begun { limit }), patience) => {
+                    *patience = Patience::Waiting(limit.and_then(|limit| timer(limit.saturating_add(GRACE))));
+                }
+                (None, patience @ Patience::Fresh) => {
                     *patience = Patience::Yielded;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
+                (None, patience @ Patience::Yielded) => *patience = Patience::Waiting(timer(ANSWER_LIMIT)),
+                (None, Patience::Waiting(None)) => return Poll::Pending,
+                (None, Patience::Waiting(Some(timer))) => {
+                    return timer.as_mut().poll(cx).map(|()| Err(Unconfirmed::Unresponsive));
+                }
             }
-        }
-        if let Poll::Ready(answer) = Pin::new(done).poll(cx) {
-            return Poll::Ready(answer.map_err(|_| Unconfirmed::Gone));
-        }
-        if let Patience::Yielded = patience {
-            *patience = Patience::Unbegun(timer(ANSWER_LIMIT));
-        }
-        if let Patience::Unbegun(_) = patience {
-            if let Poll::Ready(Ok(limit)) = Pin::new(begun).poll(cx) {
-                *patience = Patience::Begun(limit.and_then(|limit| timer(limit.saturating_add(GRACE))));
-            }
-        }
-        match patience {
-            Patience::Unbegun(Some(timer)) | Patience::Begun(Some(timer)) => {
-                timer.as_mut().poll(cx).map(|()| Err(Unconfirmed::Unresponsive))
-            }
-            _ => Poll::Pending,
         }
     }
 }
