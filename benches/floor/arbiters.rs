@@ -23,9 +23,24 @@ const REQUESTS: u64 = 200_000;
 
 /// `two_arbiters_request`: two supervisors, each with an asker beside it; on an arbiter each, and both on one.
 pub(crate) async fn requests() -> Samples {
+    spread(Side::Ours).await
+}
+
+/// `two_arbiters_plain`: the same with plain actors, which tells what the machine allows.
+pub(crate) async fn plain_requests() -> Samples {
+    spread(Side::Plain).await
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Ours,
+    Plain,
+}
+
+async fn spread(side: Side) -> Samples {
     let (left, right) = (Arbiter::new(), Arbiter::new());
-    let on_two = [staff(&left).await, staff(&right).await];
-    let on_one = [staff(&left).await, staff(&left).await];
+    let on_two = [staff(&left, side).await, staff(&right, side).await];
+    let on_one = [staff(&left, side).await, staff(&left, side).await];
     let samples = alternate(
         ROUNDS,
         async || ask_both((&left, &on_two[0]), (&right, &on_two[1])).await,
@@ -37,9 +52,12 @@ pub(crate) async fn requests() -> Samples {
     samples
 }
 
-/// A supervisor there, and its children.
-async fn staff(arbiter: &Arbiter) -> Vec<Addr<Worker>> {
-    there(arbiter, async || {
+/// Children there, and their supervisor.
+async fn staff(arbiter: &Arbiter, side: Side) -> Vec<Addr<Worker>> {
+    there(arbiter, async move || {
+        if let Side::Plain = side {
+            return (0..CHILDREN).map(|value| Worker::new(value).start()).collect();
+        }
         let supervisor = supervisor();
         let children = (0..CHILDREN).map(|value| start_worker(&supervisor, value));
         let children = join_all(children).await.into_iter().map(|(_, addr)| addr).collect();
