@@ -7,7 +7,7 @@ use actix_dynamic_supervisor::{prelude::*, StopError};
 
 use crate::{
     support::script::{slow_to_stop, stubborn},
-    support::{settle, world, Journal, Panic, Probe},
+    support::{settle, world, Do, Journal, Panic, Probe},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -302,5 +302,24 @@ fn a_running_supervisor_can_be_linked_later_and_the_guard_dropped_on_any_thread(
         std::thread::spawn(move || drop(guard)).join().unwrap();
 
         assert!(matches!(ended.await, ExitReason::Shutdown));
+    });
+}
+
+#[test]
+fn a_child_that_has_named_its_own_end_is_not_told_it_as_that_of_a_supervisor_that_is_gone() {
+    world(async {
+        let gone = DynamicSupervisor::builder().start().unwrap();
+        gone.stop().await.unwrap();
+        let supervisor = DynamicSupervisor::builder().start().unwrap();
+        let child = supervisor.start_child(Probe::child(&Journal::new())).await.unwrap();
+        let (tell, told) = futures::channel::oneshot::channel();
+
+        child.addr.do_send(Do::this(move |_, ctx| {
+            ctx.exit(ExitReason::shutdown_with("its own"));
+            // Dropped at once, as the mailbox is closed: while the child is polled.
+            let _ = tell.send(gone.exited());
+        }));
+
+        assert!(matches!(told.await.unwrap().await, ExitReason::Unknown));
     });
 }
