@@ -233,7 +233,7 @@ impl<A: ChildActor> Inbox<A> {
         self.weak_addr()?.upgrade()
     }
 
-    /// Lends the receiver; `None` if the mailbox is closed. A panic in `work` must not get here.
+    /// Lends the receiver, unless the mailbox is closed. A panic in `work` must not get here: it would close it.
     #[inline]
     pub(super) fn with_receiver(&self, work: impl FnOnce(&mut AddressReceiver<A>)) {
         if let Some(mut receiver) = self.receiver.take() {
