@@ -65,6 +65,10 @@ pub(crate) enum Fact<'a> {
     Restarted { child: Offender<'a> },
     /// A child declined to come back.
     Declined { child: Offender<'a> },
+    /// A child is tried again after this time.
+    Waits { child: Offender<'a>, delay: Duration },
+    /// A child has used up the restarts that are its own, and is gone.
+    GaveUp { child: Offender<'a> },
     /// Report `start_error`: a try of a restart failed.
     StartError { child: Offender<'a>, failure: &'a StartFailure },
     /// Report `shutdown`: the restart limit is exceeded, this child was the one too many.
@@ -82,7 +86,11 @@ impl Fact<'_> {
     fn is_limited(&self) -> bool {
         matches!(
             self,
-            Self::ChildTerminated { .. } | Self::StartError { .. } | Self::ShutdownError { .. } | Self::Residue { .. }
+            Self::ChildTerminated { .. }
+                | Self::StartError { .. }
+                | Self::ShutdownError { .. }
+                | Self::Residue { .. }
+                | Self::GaveUp { .. }
         )
     }
 }
@@ -201,6 +209,17 @@ fn log(supervisor: &str, fact: &Fact<'_>) {
             report = "start_error",
             reason = unwind::text_of(failure),
             "child failed to restart"
+        ),
+        Fact::Waits { child, delay } => {
+            tell_child!(debug, supervisor, child, delay = ?delay, "child waits for its next try")
+        }
+        Fact::GaveUp { child } => tell_child!(
+            error,
+            supervisor,
+            child,
+            report = "gave_up",
+            reason = "reached max restart intensity of its own",
+            "child given up"
         ),
         Fact::LimitReached { child } => tell_child!(
             error,

@@ -4,7 +4,7 @@ use std::{error::Error, fmt, sync::Arc};
 
 use crate::{
     text,
-    unwind::{self, PanicReport},
+    unwind::{Contained, PanicReport},
 };
 
 /// Any error a start may answer with.
@@ -84,16 +84,16 @@ impl fmt::Display for ExitReason {
 ///
 /// A destructor of the error that panics is contained, wherever the last clone is dropped.
 #[derive(Clone)]
-pub struct Failure(Arc<Contained>);
-
-struct Contained(Option<BoxError>);
+pub struct Failure(Arc<Contained<BoxError>>);
 
 impl Failure {
     /// The error itself.
     #[must_use]
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
-        // It is taken out by the destructor only.
-        self.0 .0.as_deref().unwrap_or(&Dropped)
+        match self.0.get() {
+            Some(error) => &**error,
+            None => &Dropped,
+        }
     }
 
     /// The error as an `E`, if it is one.
@@ -105,22 +105,7 @@ impl Failure {
 
 impl<E: Into<BoxError>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self(Arc::new(Contained(Some(error.into()))))
-    }
-}
-
-impl Drop for Contained {
-    fn drop(&mut self) {
-        if let Err(panic) = unwind::dispose(self.0.take()) {
-            // Whoever dropped the last clone may be anybody, so it is told here.
-            let _ = unwind::guard(|| {
-                tracing::error!(
-                    target: "actix_dynamic_supervisor",
-                    panic = panic.message(),
-                    "a panic on the way out was contained"
-                );
-            });
-        }
+        Self(Arc::new(Contained::new(error.into())))
     }
 }
 

@@ -84,7 +84,7 @@ pub use crate::{
     error::{AlreadyStarted, ReinitError, StartChildError, StopError, SupervisorGone, TerminateChildError},
     exit::{BoxError, ExitReason, Failure},
     id::ChildId,
-    policy::{ChildType, Restart, Shutdown},
+    policy::{Backoff, Budget, ChildType, GiveUp, Restart, Shutdown},
     runner::ExitContext,
     snapshot::{ChildInfo, ShutdownReport},
     spec::{
@@ -103,11 +103,11 @@ pub use crate::{
 pub mod prelude {
     #[doc(no_inline)]
     pub use crate::{
-        unwind::PanicReport, BoxError, Child, ChildActor, ChildCounts, ChildHandle, ChildId, ChildInfo, ChildSpec,
-        ChildState, ChildType, CountChildren, DynamicSupervisor, ExitContext, ExitReason, Flags, Init, KillChild,
-        Linked, MissingExtra, Restart, Shutdown, ShutdownReport, Start, StartChild, StartChildError, StartContext,
-        StartError, Started, Starting, Stop, SupervisorAddr, SupervisorGone, SupervisorModule, TerminateChild,
-        TerminateChildError, WhichChildren,
+        unwind::PanicReport, Backoff, BoxError, Budget, Child, ChildActor, ChildCounts, ChildHandle, ChildId,
+        ChildInfo, ChildSpec, ChildState, ChildType, CountChildren, DynamicSupervisor, ExitContext, ExitReason, Flags,
+        GiveUp, Init, KillChild, Linked, MissingExtra, Restart, Shutdown, ShutdownReport, Start, StartChild,
+        StartChildError, StartContext, StartError, Started, Starting, Stop, SupervisorAddr, SupervisorGone,
+        SupervisorModule, TerminateChild, TerminateChildError, WhichChildren,
     };
 }
 

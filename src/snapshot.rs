@@ -40,6 +40,8 @@ pub struct ChildInfo {
     pub last_exit: Option<ExitReason>,
     /// Since when it is in this state.
     pub since: Instant,
+    /// When it is tried again, if it waits for that: [`Backoff`](crate::Backoff), [`GiveUp::Park`](crate::GiveUp::Park).
+    pub next_try: Option<Instant>,
     pub(crate) addr: ErasedAddr,
 }
 

@@ -60,6 +60,35 @@ pub(crate) fn dispose<T>(value: T) -> Result<(), PanicReport> {
     }
 }
 
+/// A value whose destructor is user code and may run anywhere, while others panic: a panic of its own ends here.
+pub(crate) struct Contained<T>(Option<T>);
+
+impl<T> Contained<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Some(value))
+    }
+
+    /// Always there: it is taken out by the destructor only.
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.0.as_ref()
+    }
+}
+
+impl<T> Drop for Contained<T> {
+    fn drop(&mut self) {
+        if let Err(panic) = dispose(self.0.take()) {
+            // Whoever dropped the last clone may be anybody, so it is told here.
+            let _ = guard(|| {
+                tracing::error!(
+                    target: "actix_dynamic_supervisor",
+                    panic = panic.message(),
+                    "a panic on the way out was contained"
+                );
+            });
+        }
+    }
+}
+
 /// What `value` displays, cut and escaped; a fixed text if its `Display` panics.
 pub(crate) fn text_of(value: impl Display) -> String {
     guard(|| text::clip(value)).unwrap_or_else(|_| String::from("(its text could not be made: Display panicked)"))

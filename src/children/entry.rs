@@ -2,7 +2,12 @@
 
 use std::{rc::Rc, time::Instant};
 
-use crate::{exit::ExitReason, id::Incarnation, spec::Rules};
+use crate::{
+    exit::ExitReason,
+    id::Incarnation,
+    policy::RestartWindow,
+    spec::{Patience, Rules},
+};
 
 /// Where a child is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +63,50 @@ pub(crate) struct Entry<R> {
     pub(crate) incarnation: Incarnation,
     /// Restarts that worked.
     pub(crate) restarts: u64,
-    pub(crate) last_exit: Option<Box<ExitReason>>,
+    /// What there is to know once an incarnation has ended.
+    pub(super) past: Option<Box<Past>>,
     pub(crate) seat: R,
+}
+
+pub(super) struct Past {
+    pub(super) last_exit: ExitReason,
+    /// Only with a delay or a limit of its own.
+    pub(super) trials: Option<Box<Trials>>,
+}
+
+/// The tries of a child that has patience.
+#[derive(Default)]
+pub(super) struct Trials {
+    /// How many there were since it last ran for long.
+    pub(super) tries: u32,
+    /// When the next one is due.
+    pub(super) due: Option<Instant>,
+    /// Its own notes, if it has a limit of its own.
+    pub(super) window: Option<RestartWindow>,
+    /// Its own restarts are used up, and it is tried again without a limit until a try works.
+    pub(super) is_parked: bool,
 }
 
 impl<R> Entry<R> {
     pub(crate) fn new(rules: Rc<Rules>, phase: Phase, seat: R, now: Instant) -> Self {
-        Self { rules, phase, since: now, incarnation: Incarnation::FIRST, restarts: 0, last_exit: None, seat }
+        Self { rules, phase, since: now, incarnation: Incarnation::FIRST, restarts: 0, past: None, seat }
+    }
+
+    pub(crate) fn last_exit(&self) -> Option<&ExitReason> {
+        self.past.as_ref().map(|past| &past.last_exit)
+    }
+
+    /// When it is tried again, if it waits for that.
+    pub(crate) fn next_try(&self) -> Option<Instant> {
+        self.past.as_ref()?.trials.as_ref()?.due
+    }
+
+    pub(super) fn patience(&self) -> Option<&Patience> {
+        self.rules.patience.as_deref()
+    }
+
+    pub(super) fn trials(&mut self) -> Option<&mut Trials> {
+        Some(self.past.as_mut()?.trials.get_or_insert_default())
     }
 
     pub(crate) fn phase(&self) -> Phase {

@@ -7,16 +7,18 @@ mod counts;
 mod entry;
 mod table;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use self::entry::Past;
 pub(crate) use self::entry::{Entry, Phase};
 use self::table::Table;
 pub use self::{counts::ChildCounts, entry::ChildState};
 use crate::{
     exit::ExitReason,
     id::{ChildId, Incarnation, SupervisorId},
-    policy::{ChildType, RestartWindow},
+    policy::{Backoff, Budget, ChildType, GiveUp, RestartWindow},
     spec::Flags,
+    unwind::PanicReport,
 };
 
 /// The table.
@@ -29,6 +31,8 @@ pub(crate) struct Children<R> {
     supervisors: usize,
     limit: Option<usize>,
     window: RestartWindow,
+    /// For children that have none of their own.
+    backoff: Option<Backoff>,
 }
 
 /// No place left.
@@ -42,14 +46,32 @@ pub(crate) struct Full {
 pub(crate) enum AfterExit<R> {
     /// About an incarnation that is not the present one, or of a child that is no more.
     Stale,
-    /// Begin this incarnation.
-    Restart(Incarnation),
+    /// It has to come back.
+    Again(Again<R>),
     /// It stays gone.
     Forget(Entry<R>),
     /// It was asked to end, and has.
     Stopped(Entry<R>),
-    /// It would have to come back, once more than the limit allows: the supervisor must end.
+}
+
+/// Whether, and when, a child that has to come back does.
+#[must_use]
+pub(crate) enum Again<R> {
+    /// Begin this incarnation.
+    Restart(Incarnation),
+    /// Begin it after a delay.
+    Wait(Wait),
+    /// Its own restarts are used up: it is gone, and nobody else is.
+    GiveUpOn(Entry<R>),
+    /// Once more than the limit allows: the supervisor must end.
     GiveUp(Entry<R>),
+}
+
+pub(crate) struct Wait {
+    pub(crate) next: Incarnation,
+    pub(crate) delay: Duration,
+    /// The user's function that was to tell the delay panicked.
+    pub(crate) panic: Option<PanicReport>,
 }
 
 /// What follows a try of a restart that came to nothing.
@@ -62,14 +84,6 @@ pub(crate) enum AfterTry<R> {
     Forget(Entry<R>),
 }
 
-/// What follows a turn to try again.
-#[must_use]
-pub(crate) enum AfterRetry<R> {
-    Stale,
-    Restart(Incarnation),
-    GiveUp(Entry<R>),
-}
-
 impl<R> Children<R> {
     pub(crate) fn new(supervisor: SupervisorId, flags: &Flags) -> Self {
         Self {
@@ -80,6 +94,7 @@ impl<R> Children<R> {
             supervisors: 0,
             limit: flags.max_children,
             window: RestartWindow::new(flags.max_restarts, flags.period),
+            backoff: flags.backoff.clone(),
         }
     }
 
@@ -91,6 +106,7 @@ impl<R> Children<R> {
     pub(crate) fn set_flags(&mut self, flags: &Flags) {
         self.limit = flags.max_children;
         self.window.set_limits(flags.max_restarts, flags.period);
+        self.backoff = flags.backoff.clone();
     }
 
     /// Is there a place for one more? Then this is its id.
@@ -153,6 +169,9 @@ impl<R> Children<R> {
         }
         if entry.phase() == Phase::Restarting {
             entry.restarts = entry.restarts.saturating_add(1);
+            if let Some(trials) = entry.past.as_mut().and_then(|past| past.trials.as_mut()) {
+                trials.is_parked = false;
+            }
         }
         self.set_phase(id, Phase::Running, now);
         true
@@ -178,11 +197,11 @@ impl<R> Children<R> {
         now: Instant,
     ) -> AfterExit<R> {
         let Some(entry) = self.present(id, incarnation) else { return AfterExit::Stale };
-        match &mut entry.last_exit {
-            Some(last) => **last = reason.clone(),
-            None => entry.last_exit = Some(Box::new(reason.clone())),
+        match &mut entry.past {
+            Some(past) => past.last_exit = reason.clone(),
+            None => entry.past = Some(Box::new(Past { last_exit: reason.clone(), trials: None })),
         }
-        let (phase, restart) = (entry.phase(), entry.rules.restart);
+        let (phase, restart, ran_since) = (entry.phase(), entry.rules.restart, entry.since());
         match phase {
             Phase::Stopping => self.remove(id).map_or(AfterExit::Stale, AfterExit::Stopped),
             Phase::Starting | Phase::Restarting => AfterExit::Stale,
@@ -191,34 +210,91 @@ impl<R> Children<R> {
             }
             Phase::Running => {
                 self.set_phase(id, Phase::Restarting, now);
-                match self.admit_restart(id, now) {
-                    AfterRetry::Stale => AfterExit::Stale,
-                    AfterRetry::Restart(next) => AfterExit::Restart(next),
-                    AfterRetry::GiveUp(entry) => AfterExit::GiveUp(entry),
-                }
+                self.forget_tries(id, now.saturating_duration_since(ran_since));
+                self.again(id, now).map_or(AfterExit::Stale, AfterExit::Again)
             }
         }
     }
 
-    /// The turn of a failed try has come again. Void if the child was terminated meanwhile.
-    pub(crate) fn retry(&mut self, id: ChildId, incarnation: Incarnation, now: Instant) -> AfterRetry<R> {
-        match self.present(id, incarnation).map(|entry| entry.phase()) {
-            Some(Phase::Restarting) => self.admit_restart(id, now),
-            _ => AfterRetry::Stale,
+    /// The turn of a failed try has come again. `None`, that is void, if the child was terminated meanwhile.
+    pub(crate) fn retry(&mut self, id: ChildId, incarnation: Incarnation, now: Instant) -> Option<Again<R>> {
+        match self.present(id, incarnation)?.phase() {
+            Phase::Restarting => self.again(id, now),
+            _ => None,
         }
     }
 
-    /// Rule: each try is noted before it is made.
-    fn admit_restart(&mut self, id: ChildId, now: Instant) -> AfterRetry<R> {
-        if !self.window.admit(now) {
-            return self.remove(id).map_or(AfterRetry::Stale, AfterRetry::GiveUp);
-        }
-        match self.get_mut(id) {
-            Some(entry) => {
-                entry.incarnation = entry.incarnation.next();
-                AfterRetry::Restart(entry.incarnation)
+    /// The delay before this incarnation is over. `false` if that is stale.
+    #[must_use]
+    pub(crate) fn is_due(&mut self, id: ChildId, incarnation: Incarnation) -> bool {
+        let entry = self.present(id, incarnation).filter(|entry| entry.phase() == Phase::Restarting);
+        entry.and_then(Entry::trials).is_some_and(|trials| trials.due.take().is_some())
+    }
+
+    /// Rule: each try is noted before it is made, and before it is waited for: in the child's own limit if it has one,
+    /// else in the supervisor's. `None` if there is no such child.
+    fn again(&mut self, id: ChildId, now: Instant) -> Option<Again<R>> {
+        let supervisors = self.backoff.clone();
+        let entry = self.get_mut(id)?;
+        let (budget, backoff) = match entry.patience() {
+            Some(patience) => (patience.budget, patience.backoff.clone().or(supervisors)),
+            None => (None, supervisors),
+        };
+        let parked = match budget {
+            Some(budget) => match self.charge(id, budget, now)? {
+                Charged::Admitted => None,
+                Charged::Parked { every } => Some(every),
+                Charged::UsedUp => return self.remove(id).map(Again::GiveUpOn),
+                Charged::Escalated if self.window.admit(now) => None,
+                Charged::Escalated => return self.remove(id).map(Again::GiveUp),
+            },
+            None if self.window.admit(now) => None,
+            None => return self.remove(id).map(Again::GiveUp),
+        };
+        let entry = self.get_mut(id)?;
+        entry.incarnation = entry.incarnation.next();
+        let next = entry.incarnation;
+        Some(match (parked, backoff) {
+            (None, None) => Again::Restart(next),
+            (Some(every), _) => Again::Wait(wait(entry, next, now, |_, _| Ok(every))),
+            (None, Some(backoff)) => {
+                let salt = id.number();
+                Again::Wait(wait(entry, next, now, |tries, reason| backoff.delay(tries, reason, salt)))
             }
-            None => AfterRetry::Stale,
+        })
+    }
+
+    /// Notes a try in the child's own limit.
+    fn charge(
+        &mut self,
+        id: ChildId,
+        Budget { max_restarts, within, give_up }: Budget,
+        now: Instant,
+    ) -> Option<Charged> {
+        let trials = self.get_mut(id)?.trials()?;
+        let window = trials.window.get_or_insert_with(|| RestartWindow::new(max_restarts, within));
+        Some(match give_up {
+            GiveUp::Park { every } if trials.is_parked => Charged::Parked { every },
+            _ if window.admit(now) => Charged::Admitted,
+            GiveUp::Park { every } => {
+                trials.is_parked = true;
+                Charged::Parked { every }
+            }
+            GiveUp::Remove => Charged::UsedUp,
+            GiveUp::Escalate => {
+                trials.window = None;
+                Charged::Escalated
+            }
+        })
+    }
+
+    /// Rule: tries are forgotten when an incarnation has run for a stable time.
+    fn forget_tries(&mut self, id: ChildId, ran_for: Duration) {
+        let Some(entry) = self.entries.get_mut(id.place(), id.number()) else { return };
+        let own = entry.patience().and_then(|patience| patience.backoff.as_ref());
+        let forgets = own.or(self.backoff.as_ref()).is_some_and(|backoff| backoff.forgets(ran_for));
+        if let (true, Some(trials)) = (forgets, entry.past.as_mut().and_then(|past| past.trials.as_mut())) {
+            trials.tries = 0;
         }
     }
 
@@ -259,6 +335,35 @@ impl<R> Children<R> {
         self.inactive = self.inactive + usize::from(!phase.is_active()) - usize::from(!was_active);
     }
 }
+
+/// What came of a note in a child's own limit.
+enum Charged {
+    Admitted,
+    Parked { every: Duration },
+    UsedUp,
+    Escalated,
+}
+
+/// Has a child wait for its next try, and says how long.
+fn wait<R>(
+    entry: &mut Entry<R>,
+    next: Incarnation,
+    now: Instant,
+    delay: impl FnOnce(u32, &ExitReason) -> Result<Duration, PanicReport>,
+) -> Wait {
+    let Some(past) = &mut entry.past else { return Wait { next, delay: Duration::ZERO, panic: None } };
+    let trials = past.trials.get_or_insert_default();
+    trials.tries = trials.tries.saturating_add(1);
+    let (delay, panic) = match delay(trials.tries, &past.last_exit) {
+        Ok(delay) => (delay, None),
+        Err(panic) => (Duration::ZERO, Some(panic)),
+    };
+    // Later than any clock can tell: it stays away until it is terminated.
+    trials.due = (!delay.is_zero()).then(|| now.checked_add(delay).unwrap_or(now + A_CENTURY));
+    Wait { next, delay, panic }
+}
+
+const A_CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+mod patience;
+
 use super::*;
 use crate::{policy::Restart, spec::Rules, unwind::PanicReport, Shutdown};
 
@@ -19,7 +21,14 @@ fn table(flags: Flags) -> Table {
 }
 
 fn rules(restart: Restart, child_type: ChildType) -> Rc<Rules> {
-    Rc::new(Rules { restart, shutdown: Shutdown::default_for(child_type), child_type, label: None, module: "test" })
+    Rc::new(Rules {
+        restart,
+        shutdown: Shutdown::default_for(child_type),
+        child_type,
+        label: None,
+        module: "test",
+        patience: None,
+    })
 }
 
 fn crash() -> ExitReason {
@@ -55,7 +64,7 @@ impl Table {
         self.children.started(id, self.incarnation(id), self.now)
     }
 
-    fn retry(&mut self, id: ChildId) -> AfterRetry<()> {
+    fn retry(&mut self, id: ChildId) -> Option<Again<()>> {
         self.children.retry(id, self.incarnation(id), self.now)
     }
 
@@ -98,7 +107,7 @@ fn every_entry_fills_a_place_whatever_it_is_doing() {
     }
     let mut table = table(Flags::new().max_children(1));
     let id = table.start(Restart::Permanent).expect("a place");
-    assert!(matches!(table.exit(id, &crash()), AfterExit::Restart(_)));
+    assert!(matches!(table.exit(id, &crash()), AfterExit::Again(Again::Restart(_))));
     assert_eq!(table.children.admit(), Err(Full { limit: 1 }), "restarting");
     assert!(matches!(table.try_fails(id), AfterTry::TryAgain(_)));
     assert_eq!(table.children.admit(), Err(Full { limit: 1 }), "between two tries");
@@ -125,7 +134,7 @@ fn restart_type_and_reason_decide_what_follows_an_end() {
                 let mut table = table(Flags::new());
                 let id = table.start(restart).expect("a place");
                 match table.exit(id, reason) {
-                    AfterExit::Restart(next) => {
+                    AfterExit::Again(Again::Restart(next)) => {
                         assert!(comes_back, "{restart} after {reason}");
                         assert_eq!(next, Incarnation::FIRST.next());
                         assert_eq!(table.counts(), (1, 0));
@@ -147,7 +156,7 @@ fn restart_type_and_reason_decide_what_follows_an_end() {
 fn a_report_about_an_earlier_incarnation_is_stale() {
     let mut table = table(Flags::new());
     let id = table.start(Restart::Permanent).expect("a place");
-    assert!(matches!(table.exit(id, &crash()), AfterExit::Restart(_)));
+    assert!(matches!(table.exit(id, &crash()), AfterExit::Again(Again::Restart(_))));
     assert!(table.try_works(id));
     let now = table.now;
     assert!(matches!(table.children.exited(id, Incarnation::FIRST, &crash(), now), AfterExit::Stale));
@@ -161,9 +170,9 @@ fn the_restart_one_too_many_drops_the_child_and_gives_up() {
     let mut table = table(Flags::new().max_restarts(1));
     let (one, other) = (table.start(Restart::Permanent), table.start(Restart::Permanent));
     let (one, other) = (one.expect("a place"), other.expect("a place"));
-    assert!(matches!(table.exit(one, &crash()), AfterExit::Restart(_)));
+    assert!(matches!(table.exit(one, &crash()), AfterExit::Again(Again::Restart(_))));
     assert!(table.try_works(one));
-    assert!(matches!(table.exit(other, &crash()), AfterExit::GiveUp(_)), "the limit is shared");
+    assert!(matches!(table.exit(other, &crash()), AfterExit::Again(Again::GiveUp(_))), "the limit is shared");
     assert_eq!(table.counts(), (1, 1));
 }
 
@@ -171,11 +180,11 @@ fn the_restart_one_too_many_drops_the_child_and_gives_up() {
 fn failed_tries_count_and_so_does_each_of_them() {
     let mut table = table(Flags::new().max_restarts(2));
     let id = table.start(Restart::Permanent).expect("a place");
-    assert!(matches!(table.exit(id, &crash()), AfterExit::Restart(_)));
+    assert!(matches!(table.exit(id, &crash()), AfterExit::Again(Again::Restart(_))));
     assert!(matches!(table.try_fails(id), AfterTry::TryAgain(_)));
-    assert!(matches!(table.retry(id), AfterRetry::Restart(_)));
+    assert!(matches!(table.retry(id), Some(Again::Restart(_))));
     assert!(matches!(table.try_fails(id), AfterTry::TryAgain(_)));
-    assert!(matches!(table.retry(id), AfterRetry::GiveUp(_)));
+    assert!(matches!(table.retry(id), Some(Again::GiveUp(_))));
     assert_eq!(table.counts(), (0, 0));
 }
 
@@ -184,7 +193,7 @@ fn restarts_outside_of_the_period_do_not_count() {
     let mut table = table(Flags::new().max_restarts(1).max_seconds(5));
     let id = table.start(Restart::Permanent).expect("a place");
     for _ in 0..10 {
-        assert!(matches!(table.exit(id, &crash()), AfterExit::Restart(_)));
+        assert!(matches!(table.exit(id, &crash()), AfterExit::Again(Again::Restart(_))));
         assert!(table.try_works(id));
         table.now += Duration::from_millis(5_001);
     }
@@ -194,7 +203,7 @@ fn restarts_outside_of_the_period_do_not_count() {
 fn a_restart_that_declines_removes_the_child_and_a_first_start_that_fails_leaves_none() {
     let mut table = table(Flags::new());
     let id = table.start(Restart::Permanent).expect("a place");
-    assert!(matches!(table.exit(id, &crash()), AfterExit::Restart(_)));
+    assert!(matches!(table.exit(id, &crash()), AfterExit::Again(Again::Restart(_))));
     let now = table.incarnation(id);
     assert!(matches!(table.children.not_started(id, now, true), AfterTry::Forget(_)));
 
@@ -208,11 +217,11 @@ fn a_restart_that_declines_removes_the_child_and_a_first_start_that_fails_leaves
 fn a_retry_finds_the_child_terminated_and_is_void() {
     let mut table = table(Flags::new());
     let id = table.start(Restart::Permanent).expect("a place");
-    assert!(matches!(table.exit(id, &crash()), AfterExit::Restart(_)));
+    assert!(matches!(table.exit(id, &crash()), AfterExit::Again(Again::Restart(_))));
     assert!(matches!(table.try_fails(id), AfterTry::TryAgain(_)));
     let incarnation = table.incarnation(id);
     assert!(table.children.remove(id).is_some());
-    assert!(matches!(table.children.retry(id, incarnation, table.now), AfterRetry::Stale));
+    assert!(matches!(table.children.retry(id, incarnation, table.now), None));
 }
 
 #[test]
@@ -231,25 +240,25 @@ fn a_child_asked_to_end_is_not_restarted_however_it_ends() {
 fn new_flags_keep_children_and_notes() {
     let mut table = table(Flags::new().max_restarts(3));
     let (one, _two) = (table.start(Restart::Permanent).expect("a place"), table.start(Restart::Permanent));
-    assert!(matches!(table.exit(one, &crash()), AfterExit::Restart(_)));
+    assert!(matches!(table.exit(one, &crash()), AfterExit::Again(Again::Restart(_))));
     assert!(table.try_works(one));
     table.children.set_flags(&Flags::new().max_restarts(1).max_children(1));
     assert_eq!(table.counts(), (2, 2));
     assert!(table.children.admit().is_err());
-    assert!(matches!(table.exit(one, &crash()), AfterExit::GiveUp(_)), "the restart before still counts");
+    assert!(matches!(table.exit(one, &crash()), AfterExit::Again(Again::GiveUp(_))), "the restart before still counts");
 }
 
 #[test]
 fn restarts_that_worked_are_counted_per_child() {
     let mut table = table(Flags::new().max_restarts(10));
     let id = table.start(Restart::Permanent).expect("a place");
-    assert!(matches!(table.exit(id, &crash()), AfterExit::Restart(_)));
+    assert!(matches!(table.exit(id, &crash()), AfterExit::Again(Again::Restart(_))));
     assert!(matches!(table.try_fails(id), AfterTry::TryAgain(_)));
-    assert!(matches!(table.retry(id), AfterRetry::Restart(_)));
+    assert!(matches!(table.retry(id), Some(Again::Restart(_))));
     assert!(table.try_works(id));
     let entry = table.children.get(id).expect("in the table");
     assert_eq!(entry.restarts, 1);
-    assert!(matches!(entry.last_exit.as_deref(), Some(ExitReason::Panicked(_))));
+    assert!(matches!(entry.last_exit(), Some(ExitReason::Panicked(_))));
 }
 
 /// The same rules, written as naively as possible: every count walks a list.
@@ -296,7 +305,7 @@ fn random_histories_agree_with_a_naive_list() {
                     };
                     let may = comes_back && naive.may_restart(table.now, PERIOD, max_restarts);
                     match table.exit(id, &reason) {
-                        AfterExit::Restart(_) => {
+                        AfterExit::Again(Again::Restart(_)) => {
                             assert!(may);
                             naive.set(id, Phase::Restarting);
                         }
@@ -304,11 +313,12 @@ fn random_histories_agree_with_a_naive_list() {
                             assert!(!comes_back);
                             naive.forget(id);
                         }
-                        AfterExit::GiveUp(_) => {
+                        AfterExit::Again(Again::GiveUp(_)) => {
                             assert!(comes_back && !may);
                             gave_up += 1;
                             break;
                         }
+                        AfterExit::Again(Again::Wait(_) | Again::GiveUpOn(_)) => panic!("it has no patience"),
                         AfterExit::Stale | AfterExit::Stopped(_) => panic!("it ran"),
                     }
                 }
@@ -321,13 +331,15 @@ fn random_histories_agree_with_a_naive_list() {
                     tried_again += 1;
                     let may = naive.may_restart(table.now, PERIOD, max_restarts);
                     match table.retry(id) {
-                        AfterRetry::Restart(_) => assert!(may),
-                        AfterRetry::GiveUp(_) => {
+                        Some(Again::Restart(_)) => assert!(may),
+                        Some(Again::GiveUp(_)) => {
                             assert!(!may);
                             gave_up += 1;
                             break;
                         }
-                        AfterRetry::Stale => panic!("it is restarting"),
+                        Some(Again::Wait(_) | Again::GiveUpOn(_)) | None => {
+                            panic!("it is restarting, without patience")
+                        }
                     }
                 }
                 (_, Some((id, ..))) => {

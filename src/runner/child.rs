@@ -60,6 +60,8 @@ pub(super) enum State<A: ChildActor> {
     Alive { incarnation: Incarnation<A>, deadline: Deadline },
     /// Between two incarnations; the mailbox is open, the supervisor decides.
     Dead,
+    /// Dead, and told to say when the next is due.
+    Waiting { timer: Deadline, next: id::Incarnation },
     /// For good.
     Over,
 }
@@ -188,6 +190,14 @@ impl<A: ChildActor> Runner<A> {
                         Err(failure) => self.report(What::NotStarted(failure)),
                     }
                 }
+                State::Waiting { timer, next } => {
+                    if !has_passed(timer, cx) {
+                        return Poll::Pending;
+                    }
+                    let next = *next;
+                    life.state = State::Dead;
+                    self.report(What::Due(next));
+                }
                 State::Dead => return Poll::Pending,
                 State::Over => {
                     let _seated = self.sit();
@@ -212,7 +222,7 @@ impl<A: ChildActor> Runner<A> {
         self.tell_residue();
         match life.state {
             State::Alive { .. } => self.exited(life, Some(Over::by_panic(report, &self.inbox))),
-            State::Starting { .. } | State::Dead => {
+            State::Starting { .. } | State::Waiting { .. } | State::Dead => {
                 self.drop_start(life);
                 self.tell_exit(life, Ended::with(ExitReason::Panicked(report)));
             }
@@ -264,7 +274,7 @@ impl<A: ChildActor> Runner<A> {
                 let _ = unwind::guard(|| life.state = State::Dead);
                 Some(What::NotStarted(StartFailure::Exited(reason)))
             }
-            State::Dead | State::Over => None,
+            State::Waiting { .. } | State::Dead | State::Over => None,
         };
         life.state = State::Over;
         self.inbox.note_residue(unwind::dispose(life.spec.take()));

@@ -1,6 +1,6 @@
 //! What a supervisor commands, carried out inline, in its turn.
 
-use std::{any::Any, rc::Rc, task::Poll};
+use std::{any::Any, rc::Rc, task::Poll, time::Duration};
 
 use tokio::time::Instant;
 
@@ -54,11 +54,25 @@ impl<A: ChildActor> Run for Runner<A> {
         }
     }
 
+    fn wait(self: Rc<Self>, next: id::Incarnation, delay: Duration) {
+        let life = &mut *self.life.borrow_mut();
+        if let State::Dead = life.state {
+            // Beyond what the clock can tell: not due before it is ended.
+            let timer = Instant::now().checked_add(delay).and_then(deadline);
+            life.state = State::Waiting { timer, next };
+            life.wake();
+        }
+    }
+
     fn stop(self: Rc<Self>, shutdown: Shutdown) -> Stopped {
         let life = &mut *self.life.borrow_mut();
-        if let State::Starting { .. } = life.state {
-            self.drop_start(life);
-            return Stopped::NotAlive(NotAlive::Starting);
+        match life.state {
+            State::Starting { .. } => {
+                self.drop_start(life);
+                return Stopped::NotAlive(NotAlive::Starting);
+            }
+            State::Waiting { .. } => life.state = State::Dead,
+            State::Alive { .. } | State::Dead | State::Over => {}
         }
         let State::Alive { incarnation, deadline: until } = &mut life.state else {
             return Stopped::NotAlive(NotAlive::Dead(life.last_exit.as_deref().cloned()));
@@ -102,7 +116,7 @@ impl<A: ChildActor> Run for Runner<A> {
                 let _seated = self.sit();
                 self.exited(life, None);
             }
-            State::Dead | State::Over => {}
+            State::Waiting { .. } | State::Dead | State::Over => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a supervisor tells a runner, and what a runner reports.
 
-use std::{any::Any, rc::Rc, sync::Arc};
+use std::{any::Any, rc::Rc, sync::Arc, time::Duration};
 
 use crate::{
     exit::{BoxError, ExitReason},
@@ -24,6 +24,8 @@ pub(crate) enum What {
     NotStarted(StartFailure),
     /// The incarnation has ended; asked or not.
     Exited(Ended),
+    /// The delay before this incarnation is over.
+    Due(Incarnation),
     /// A destructor or a hook panicked; nothing else comes of it.
     Residue(PanicReport),
 }
@@ -107,6 +109,11 @@ impl RunnerHandle {
         Rc::clone(&self.0).begin(incarnation)
     }
 
+    /// Lets a child that is down wait, and reports when the next incarnation is due.
+    pub(crate) fn wait(&self, next: Incarnation, delay: Duration) {
+        Rc::clone(&self.0).wait(next, delay);
+    }
+
     /// Asks the child to end, as `shutdown` says.
     pub(crate) fn stop(&self, shutdown: Shutdown) -> Stopped {
         Rc::clone(&self.0).stop(shutdown)
@@ -146,6 +153,7 @@ pub(super) trait Run {
     /// Gives it the task that polls it.
     fn spawn(self: Rc<Self>);
     fn begin(self: Rc<Self>, incarnation: Incarnation) -> Begun;
+    fn wait(self: Rc<Self>, next: Incarnation, delay: Duration);
     fn stop(self: Rc<Self>, shutdown: Shutdown) -> Stopped;
     fn kill(self: Rc<Self>);
     /// Ends for good; never panics.

@@ -5,7 +5,7 @@ use std::{fmt, future::Future, marker::PhantomData, time::Duration};
 use super::{ChildActor, ChildSpec, Start, StartContext, Starting};
 use crate::{
     exit::BoxError,
-    policy::{ChildType, Restart, Shutdown},
+    policy::{Backoff, Budget, ChildType, GiveUp, Restart, Shutdown},
 };
 
 /// A child spec made of a closure and options.
@@ -58,11 +58,30 @@ struct Options {
     shutdown: Option<Shutdown>,
     id: Option<String>,
     start_timeout: Option<Duration>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few children have, so that the others are not moved about with room for it.
+#[derive(Default)]
+struct Rare {
+    backoff: Option<Backoff>,
+    max_restarts: Option<(u32, Duration)>,
+    give_up: GiveUp,
 }
 
 impl Options {
     fn shutdown(&self) -> Shutdown {
         self.shutdown.unwrap_or(Shutdown::default_for(self.child_type))
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        let rare = self.rare.as_ref()?;
+        let (max_restarts, within) = rare.max_restarts?;
+        Some(Budget { max_restarts, within, give_up: rare.give_up })
     }
 }
 
@@ -199,6 +218,38 @@ impl<A, I, F> Child<A, I, F> {
         self.options.start_timeout = Some(limit);
         self
     }
+
+    /// The delay before each try of a restart. Default: that of the supervisor, which by default has none.
+    ///
+    /// [`Backoff::none`] for a child that is not to wait where others do.
+    ///
+    /// # In Elixir
+    ///
+    /// There is none: a child that fails its restarts uses up the limit within microseconds.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.options.rare().backoff = Some(backoff);
+        self
+    }
+
+    /// A restart limit of the child's own: its restarts do not count in the supervisor's. Default: none.
+    ///
+    /// Rule: `max_restarts` + 1 restarts within this time use it up, the last of them is not made any more; what happens
+    /// then says [`give_up`](Self::give_up). Tries that fail count, as in the supervisor's limit.
+    ///
+    /// # In Elixir
+    ///
+    /// Takes a supervisor for each child.
+    pub fn max_restarts(mut self, max_restarts: u32, within: Duration) -> Self {
+        self.options.rare().max_restarts = Some((max_restarts, within));
+        self
+    }
+
+    /// What happens when the child's own restarts are used up. Default: [`GiveUp::Remove`]. Without
+    /// [`max_restarts`](Self::max_restarts) it has no effect.
+    pub fn give_up(mut self, give_up: GiveUp) -> Self {
+        self.options.rare().give_up = give_up;
+        self
+    }
 }
 
 impl<A, I, F> ChildSpec for Child<A, I, F>
@@ -232,6 +283,14 @@ where
 
     fn start_timeout(&self) -> Option<Duration> {
         self.options.start_timeout
+    }
+
+    fn backoff(&self) -> Option<Backoff> {
+        self.options.rare.as_ref()?.backoff.clone()
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        self.options.budget()
     }
 
     fn into_start(self) -> impl FnMut(&mut StartContext<A>) -> Starting<A, I> + 'static {

@@ -4,9 +4,12 @@ use std::{
     any::{Any, TypeId},
     collections::HashMap,
     fmt,
+    num::NonZeroUsize,
     sync::Arc,
     time::Duration,
 };
+
+use crate::policy::Backoff;
 
 /// How a supervisor reacts when a child has to be restarted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -34,6 +37,8 @@ pub struct Flags {
     pub(crate) max_children: Option<usize>,
     pub(crate) extras: Extras,
     pub(crate) max_reports_per_second: u32,
+    pub(crate) backoff: Option<Backoff>,
+    pub(crate) max_concurrent_starts: Option<NonZeroUsize>,
 }
 
 impl Default for Flags {
@@ -45,6 +50,8 @@ impl Default for Flags {
             max_children: None,
             extras: Extras::default(),
             max_reports_per_second: 10,
+            backoff: None,
+            max_concurrent_starts: None,
         }
     }
 }
@@ -113,6 +120,21 @@ impl Flags {
     /// Default 10. The report that the supervisor gives up is never left out.
     pub fn max_reports_per_second(mut self, max_reports: u32) -> Self {
         self.max_reports_per_second = max_reports;
+        self
+    }
+
+    /// The delay before each try of a restart, for children that have none of their own. Default: none.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = Some(backoff);
+        self
+    }
+
+    /// How many asynchronous starts, first and repeated, may go on at a time; further ones wait for their turn, in order.
+    /// Default unlimited.
+    ///
+    /// The time that a start waits does not count in its `start_timeout`. A synchronous start never waits.
+    pub fn max_concurrent_starts(mut self, max_starts: NonZeroUsize) -> Self {
+        self.max_concurrent_starts = Some(max_starts);
         self
     }
 

@@ -19,7 +19,7 @@ pub(crate) use self::{
     start::{Inherited, When},
 };
 use crate::{
-    policy::{ChildType, Restart, Shutdown},
+    policy::{Backoff, Budget, ChildType, Restart, Shutdown},
     text,
 };
 
@@ -113,6 +113,16 @@ pub trait ChildSpec: Send + 'static {
         None
     }
 
+    /// The delay before each try of a restart. Default: that of the supervisor.
+    fn backoff(&self) -> Option<Backoff> {
+        None
+    }
+
+    /// A restart limit of the child's own; its restarts then do not count in the supervisor's. Default: none.
+    fn budget(&self) -> Option<Budget> {
+        None
+    }
+
     /// What is kept of a child that may be restarted. Options have been asked for by then and need not stay.
     #[doc(hidden)]
     fn into_start(mut self) -> impl FnMut(&mut StartContext<Self::Actor>) -> Starting<Self::Actor, Self::Info> + 'static
@@ -124,7 +134,7 @@ pub trait ChildSpec: Send + 'static {
 }
 
 /// What the supervisor keeps of a spec: everything but how to start it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rules {
     pub(crate) restart: Restart,
     pub(crate) shutdown: Shutdown,
@@ -132,6 +142,15 @@ pub(crate) struct Rules {
     pub(crate) label: Option<Box<str>>,
     /// The actor's type name.
     pub(crate) module: &'static str,
+    /// What most children have not.
+    pub(crate) patience: Option<Box<Patience>>,
+}
+
+/// What a child has of its own where others share that of the supervisor.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Patience {
+    pub(crate) backoff: Option<Backoff>,
+    pub(crate) budget: Option<Budget>,
 }
 
 impl Rules {
@@ -143,6 +162,10 @@ impl Rules {
             child_type: spec.child_type(),
             label: spec.id().map(|id| text::clip_to(MAX_LABEL_BYTES, id).into_boxed_str()),
             module: std::any::type_name::<S::Actor>(),
+            patience: match (spec.backoff(), spec.budget()) {
+                (None, None) => None,
+                (backoff, budget) => Some(Box::new(Patience { backoff, budget })),
+            },
         }
     }
 }

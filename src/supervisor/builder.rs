@@ -1,6 +1,6 @@
 //! Making a supervisor: options, name, and the ways it can be started.
 
-use std::{fmt, ops::Deref, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroUsize, ops::Deref, sync::Arc, time::Duration};
 
 use actix::{
     dev::channel::{self, AddressReceiver},
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     exit::ExitReason,
-    policy::ChildType,
+    policy::{Backoff, ChildType},
     registry::{self, Lease},
     runner,
     spec::{Child, Flags, Start, StartContext, Starting, Strategy},
@@ -109,6 +109,10 @@ flag_methods! {
     max_children(max_children: usize);
     /// See [`Flags::max_reports_per_second`]. Default 10.
     max_reports_per_second(max_reports: u32);
+    /// See [`Flags::backoff`]: the delay before each try of a restart. Default none.
+    backoff(backoff: Backoff);
+    /// See [`Flags::max_concurrent_starts`]: how many asynchronous starts may go on at a time. Default unlimited.
+    max_concurrent_starts(max_starts: NonZeroUsize);
 }
 
 impl Builder {

@@ -4,7 +4,7 @@ use actix::{Context, Handler, Message};
 
 use super::{ending::End, now, DynamicSupervisor};
 use crate::{
-    children::AfterExit,
+    children::{AfterExit, Again},
     event::{Fact, Offender, Subject},
     exit::ExitReason,
     id::{ChildId, Incarnation},
@@ -24,6 +24,7 @@ impl Handler<Report> for DynamicSupervisor {
         match what {
             What::Started => self.started_later(child, incarnation),
             What::NotStarted(failure) => self.not_started_later(child, incarnation, failure, ctx),
+            What::Due(next) => self.due(child, next, ctx),
             What::Exited(ended) => self.exited(child, incarnation, ended, ctx),
             What::Residue(panic) => self.teller.tell(&Fact::Residue { of: Subject::Former(child), panic: &panic }, now),
         }
@@ -43,9 +44,15 @@ impl DynamicSupervisor {
         }
         match self.children.exited(id, incarnation, &ended.reason, now()) {
             AfterExit::Stale => {}
-            AfterExit::Restart(next) => {
-                self.tell_ended(id, incarnation, &ended.reason);
-                self.begin(id, next, ctx);
+            AfterExit::Again(again) => {
+                let entry = match &again {
+                    Again::GiveUpOn(entry) | Again::GiveUp(entry) => Some(entry),
+                    Again::Restart(_) | Again::Wait(_) => self.children.get(id),
+                };
+                if let Some(entry) = entry {
+                    tell_ended(&mut self.teller, id, incarnation, &entry.rules, &ended.reason);
+                }
+                self.again(id, again, ctx);
             }
             AfterExit::Forget(entry) => {
                 tell_ended(&mut self.teller, id, incarnation, &entry.rules, &ended.reason);
@@ -54,10 +61,6 @@ impl DynamicSupervisor {
             AfterExit::Stopped(entry) => {
                 let asked = entry.rules.shutdown.into();
                 self.ended_as_told(id, entry, Some(End { asked, ended: ended.clone() }), ctx);
-            }
-            AfterExit::GiveUp(entry) => {
-                tell_ended(&mut self.teller, id, incarnation, &entry.rules, &ended.reason);
-                self.give_up(id, entry, ctx);
             }
         }
         let _ = unwind::dispose(ended);
@@ -69,12 +72,6 @@ impl DynamicSupervisor {
         if let Some(entry) = self.children.get(id) {
             let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
             self.teller.tell(&fact(child), now);
-        }
-    }
-
-    fn tell_ended(&mut self, id: ChildId, incarnation: Incarnation, reason: &ExitReason) {
-        if let Some(entry) = self.children.get(id) {
-            tell_ended(&mut self.teller, id, incarnation, &entry.rules, reason);
         }
     }
 }

@@ -57,8 +57,9 @@ pub(super) fn info(id: ChildId, entry: &Entry<Seat>) -> ChildInfo {
         module: entry.rules.module,
         restart: entry.rules.restart,
         restarts: entry.restarts,
-        last_exit: entry.last_exit.as_deref().cloned(),
+        last_exit: entry.last_exit().cloned(),
         since: Instant::from_std(entry.since()),
+        next_try: entry.next_try().map(Instant::from_std),
         addr: ErasedAddr(entry.seat.runner.weak_addr()),
     }
 }

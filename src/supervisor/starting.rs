@@ -12,7 +12,7 @@ use super::{
     DynamicSupervisor,
 };
 use crate::{
-    children::{AfterRetry, AfterTry, Entry, Full, Phase},
+    children::{AfterTry, Again, Entry, Full, Phase, Wait},
     error::StartChildError,
     event::{Fact, Offender, Subject},
     exit::ExitReason,
@@ -132,18 +132,52 @@ impl Handler<Retry> for DynamicSupervisor {
         if !self.is_open() {
             return;
         }
-        match self.children.retry(child, incarnation, now()) {
-            AfterRetry::Stale => {}
-            AfterRetry::Restart(next) => self.begin(child, next, ctx),
-            AfterRetry::GiveUp(entry) => self.give_up(child, entry, ctx),
+        if let Some(again) = self.children.retry(child, incarnation, now()) {
+            self.again(child, again, ctx);
         }
         self.summarise_later(ctx);
     }
 }
 
 impl DynamicSupervisor {
+    /// A child has to come back.
+    pub(super) fn again(&mut self, id: ChildId, again: Again<Seat>, ctx: &mut Context<Self>) {
+        match again {
+            Again::Restart(next) => self.begin(id, next, ctx),
+            Again::Wait(wait) => self.wait(id, wait, ctx),
+            Again::GiveUpOn(entry) => {
+                let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
+                self.teller.tell(&Fact::GaveUp { child }, now);
+                self.forget(id, entry, Err(StartChildError::Terminated));
+            }
+            Again::GiveUp(entry) => self.give_up(id, entry, ctx),
+        }
+    }
+
+    /// A child waits before it is tried again. The runner has the timer: Actix walks all of a context's on every wake.
+    fn wait(&mut self, id: ChildId, Wait { next, delay, panic }: Wait, ctx: &mut Context<Self>) {
+        if let (Some(panic), Some(entry)) = (&panic, self.children.get(id)) {
+            let child = Offender { id, incarnation: next, rules: &entry.rules };
+            self.teller.tell(&Fact::Residue { of: Subject::Child(child), panic }, now);
+        }
+        if delay.is_zero() {
+            return self.begin(id, next, ctx);
+        }
+        self.tell_of(id, |child| Fact::Waits { child, delay });
+        if let Some(entry) = self.children.get(id) {
+            entry.seat.runner.wait(next, delay);
+        }
+    }
+
+    /// A child has waited.
+    pub(super) fn due(&mut self, id: ChildId, next: Incarnation, ctx: &mut Context<Self>) {
+        if self.is_open() && self.children.is_due(id, next) {
+            self.begin(id, next, ctx);
+        }
+    }
+
     /// Begins the next incarnation of a child, inline if it can be.
-    pub(super) fn begin(&mut self, id: ChildId, incarnation: Incarnation, ctx: &mut Context<Self>) {
+    fn begin(&mut self, id: ChildId, incarnation: Incarnation, ctx: &mut Context<Self>) {
         let Some(entry) = self.children.get(id) else { return };
         match entry.seat.runner.begin(incarnation) {
             Begun::Running => {
