@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::{
     exit::{BoxError, ExitReason},
+    id::ChildId,
     unwind::PanicReport,
 };
 
@@ -38,7 +39,7 @@ pub enum StartChildError {
     /// The child was terminated while its start went on.
     #[error("the child was terminated while it started")]
     Terminated,
-    /// The child has a name of its own and that is taken.
+    /// The child's key is taken, or a name of its own.
     #[error("already started")]
     AlreadyStarted(AlreadyStarted),
     /// The supervisor is shutting down.
@@ -68,12 +69,24 @@ impl StartChildError {
 #[error("already started")]
 pub struct AlreadyStarted {
     existing: Arc<dyn Any + Send + Sync>,
+    id: Option<ChildId>,
 }
 
 impl AlreadyStarted {
     /// Names the actor that runs already.
     pub fn new<A: Actor>(existing: Addr<A>) -> Self {
-        Self { existing: Arc::new(existing) }
+        Self { existing: Arc::new(existing), id: None }
+    }
+
+    /// The child that has the key.
+    pub(crate) fn child<A: Actor>(id: ChildId, addr: Addr<A>) -> Self {
+        Self { existing: Arc::new(addr), id: Some(id) }
+    }
+
+    /// Its id, if it is a child of the same supervisor that has the [key](crate::Child::key).
+    #[must_use]
+    pub fn id(&self) -> Option<ChildId> {
+        self.id
     }
 
     /// Its address, if it is an `A`.

@@ -66,10 +66,12 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod children;
+mod directory;
 mod error;
 mod event;
 mod exit;
 mod id;
+mod key;
 mod policy;
 mod registry;
 mod runner;
@@ -84,6 +86,7 @@ pub use crate::{
     error::{AlreadyStarted, ReinitError, StartChildError, StopError, SupervisorGone, TerminateChildError},
     exit::{BoxError, ExitReason, Failure},
     id::ChildId,
+    key::{ChildKey, Key},
     policy::{Backoff, Budget, ChildType, GiveUp, Restart, Shutdown},
     runner::ExitContext,
     snapshot::{ChildInfo, ShutdownReport},
@@ -92,9 +95,9 @@ pub use crate::{
         Strategy,
     },
     supervisor::{
-        Answer, AwaitExit, Builder, ChildHandle, CountChildren, DynamicSupervisor, Init, KillChild, Linked, Module,
-        Reinit, StartChild, StartError, Started, Stop, SupervisorAddr, SupervisorModule, SupervisorRegistry,
-        TerminateChild, Termination, WhichChildren,
+        Answer, AwaitExit, Builder, ChildHandle, CountChildren, DynamicSupervisor, GetOrStart, Init, InitialChildren,
+        KillChild, Linked, Module, Reinit, StartChild, StartError, Started, Stop, SupervisorAddr, SupervisorModule,
+        SupervisorRegistry, TerminateChild, Termination, WhichChildren,
     },
     unwind::PanicReport,
 };
@@ -104,10 +107,10 @@ pub mod prelude {
     #[doc(no_inline)]
     pub use crate::{
         unwind::PanicReport, Backoff, BoxError, Budget, Child, ChildActor, ChildCounts, ChildHandle, ChildId,
-        ChildInfo, ChildSpec, ChildState, ChildType, CountChildren, DynamicSupervisor, ExitContext, ExitReason, Flags,
-        GiveUp, Init, KillChild, Linked, MissingExtra, Restart, Shutdown, ShutdownReport, Start, StartChild,
-        StartChildError, StartContext, StartError, Started, Starting, Stop, SupervisorAddr, SupervisorGone,
-        SupervisorModule, TerminateChild, TerminateChildError, WhichChildren,
+        ChildInfo, ChildKey, ChildSpec, ChildState, ChildType, CountChildren, DynamicSupervisor, ExitContext,
+        ExitReason, Flags, GetOrStart, GiveUp, Init, KillChild, Linked, MissingExtra, Restart, Shutdown,
+        ShutdownReport, Start, StartChild, StartChildError, StartContext, StartError, Started, Starting, Stop,
+        SupervisorAddr, SupervisorGone, SupervisorModule, TerminateChild, TerminateChildError, WhichChildren,
     };
 }
 

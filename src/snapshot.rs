@@ -26,6 +26,8 @@ pub struct ChildInfo {
     pub id: ChildId,
     /// The id its spec gave for people and logs.
     pub label: Option<String>,
+    /// Its key, as text.
+    pub key: Option<String>,
     /// What it is doing.
     pub state: ChildState,
     /// What it is.

@@ -359,11 +359,11 @@ fn wait<R>(
         Err(panic) => (Duration::ZERO, Some(panic)),
     };
     // Later than any clock can tell: it stays away until it is terminated.
-    trials.due = (!delay.is_zero()).then(|| now.checked_add(delay).unwrap_or(now + A_CENTURY));
+    trials.due = (!delay.is_zero()).then(|| now.checked_add(delay).or(now.checked_add(A_CENTURY)).unwrap_or(now));
     Wait { next, delay, panic }
 }
 
-const A_CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+const A_CENTURY: Duration = Duration::from_secs(3_155_760_000);
 
 #[cfg(test)]
 mod tests;

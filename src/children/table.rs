@@ -139,6 +139,7 @@ mod tests {
         let (mut table, places) = table(100);
         assert_eq!((table.len(), table.is_empty()), (100, false));
         assert_eq!(numbers(&table), (0..100).collect::<Vec<_>>());
+        assert_eq!(table.iter().map(|(place, ..)| place).collect::<Vec<_>>(), places);
         for (number, &place) in (0..).zip(&places) {
             assert_eq!(table.get(place, number), Some(&number));
             assert_eq!(table.get_mut(place, number).copied(), Some(number));

@@ -235,6 +235,38 @@ mod tests {
     }
 
     #[test]
+    fn the_dice_are_those_of_splitmix64() {
+        // The first three numbers of its reference implementation for the seed 1234567.
+        let mut state = 1_234_567_u64;
+        let numbers: Vec<u64> = (0..3)
+            .map(|_| {
+                let number = mix(state);
+                state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                number
+            })
+            .collect();
+        assert_eq!(numbers, [6457827717110365317, 3203168211198807973, 9817491932198370423]);
+    }
+
+    #[test]
+    fn a_jitter_is_as_it_always_was() {
+        let backoff = Backoff::fixed(MS(1000)).jitter(0.5, 42);
+        assert_eq!(delays(&backoff, 1..=5), JITTERED);
+        let whole = Backoff::fixed(MS(1000)).jitter(1.0, 42);
+        assert!(delays(&whole, 1..500).into_iter().min() < Some(20), "all of it may be left out");
+    }
+
+    /// Recorded: who replays a test by its seed relies on it.
+    const JITTERED: [u128; 5] = [684, 739, 659, 978, 551];
+
+    #[test]
+    fn a_backoff_shows_what_it_was_made_of() {
+        let shown = format!("{:?}", Backoff::exponential(MS(1), MS(5)).jitter(0.5, 7).forget_after(MS(9)));
+        assert_eq!(shown, "Backoff::exponential(1ms, 5ms).jitter(0.5, 7).forget_after(9ms)");
+        assert_eq!(format!("{:?}", Backoff::with(|_, _| MS(1))), "Backoff::with(..).forget_after(60s)");
+    }
+
+    #[test]
     fn two_children_do_not_share_their_jitter() {
         let backoff = Backoff::fixed(MS(1000)).jitter(1.0, 3);
         assert_ne!(backoff.delay(1, &ExitReason::Killed, 1), backoff.delay(1, &ExitReason::Killed, 2));
@@ -257,6 +289,8 @@ mod tests {
     fn two_backoffs_are_equal_if_they_say_the_same() {
         assert_eq!(Backoff::exponential(MS(1), MS(2)), Backoff::exponential(MS(1), MS(2)));
         assert_ne!(Backoff::exponential(MS(1), MS(2)), Backoff::exponential(MS(1), MS(3)));
+        assert_eq!(Backoff::fixed(MS(1)), Backoff::fixed(MS(1)));
+        assert_ne!(Backoff::fixed(MS(1)), Backoff::fixed(MS(2)));
         assert_ne!(Backoff::fixed(MS(1)), Backoff::fixed(MS(1)).jitter(0.1, 0));
         assert_ne!(Backoff::fixed(MS(1)), Backoff::fixed(MS(1)).forget_after(MS(1)));
         let custom = Backoff::with(|_, _| MS(1));

@@ -16,6 +16,7 @@ use futures::task::noop_waker_ref;
 use tokio::time::{sleep_until, Instant, Sleep};
 
 use super::{
+    beginning::{Beginning, StartFuture},
     inbox::{Inbox, FEW},
     incarnation::{Incarnation, Over},
     launch::{Birth, Respawn},
@@ -55,7 +56,7 @@ pub(super) struct Life<A: ChildActor> {
 #[allow(clippy::large_enum_variant)]
 pub(super) enum State<A: ChildActor> {
     /// The start goes on.
-    Starting { future: StartFuture<A>, deadline: Deadline },
+    Starting(Beginning<A>),
     /// The actor lives. With a deadline it has been asked to stop.
     Alive { incarnation: Incarnation<A>, deadline: Deadline },
     /// Between two incarnations; the mailbox is open, the supervisor decides.
@@ -66,7 +67,6 @@ pub(super) enum State<A: ChildActor> {
     Over,
 }
 
-pub(super) type StartFuture<A> = Pin<Box<dyn Future<Output = StartResult<A>>>>;
 pub(super) type Deadline = Option<Pin<Box<Sleep>>>;
 
 impl<A: ChildActor> Runner<A> {
@@ -95,9 +95,10 @@ impl<A: ChildActor> Runner<A> {
         })
     }
 
-    pub(super) fn starting(future: StartFuture<A>, limit: Option<Duration>) -> State<A> {
-        let limit = limit.and_then(|limit| Instant::now().checked_add(limit));
-        State::Starting { future, deadline: limit.and_then(deadline) }
+    /// A start that goes on, when its turn has come.
+    pub(super) fn starting(&self, future: StartFuture<A>, limit: Option<Duration>) -> State<A> {
+        let turn = self.birth.as_ref().and_then(|birth| birth.link.starts.queue());
+        State::Starting(Beginning::new(future, turn, limit))
     }
 
     /// Turns the good answer of a start into an incarnation and polls it for the first time: runs `started`.
@@ -171,13 +172,8 @@ impl<A: ChildActor> Runner<A> {
                     };
                     self.exited(life, over);
                 }
-                State::Starting { future, deadline } => {
-                    let answer = match unwind::guard(|| future.as_mut().poll(cx)) {
-                        Ok(Poll::Ready(result)) => Ok(result),
-                        Ok(Poll::Pending) if has_passed(deadline, cx) => Err(StartFailure::TimedOut),
-                        Ok(Poll::Pending) => return Poll::Pending,
-                        Err(report) => Err(StartFailure::Panicked(report)),
-                    };
+                State::Starting(beginning) => {
+                    let Poll::Ready(answer) = beginning.poll(cx) else { return Poll::Pending };
                     self.drop_start(life);
                     self.tell_residue();
                     match answer.and_then(|result| self.conclude(life, result, cx)) {
@@ -222,7 +218,7 @@ impl<A: ChildActor> Runner<A> {
         self.tell_residue();
         match life.state {
             State::Alive { .. } => self.exited(life, Some(Over::by_panic(report, &self.inbox))),
-            State::Starting { .. } | State::Waiting { .. } | State::Dead => {
+            State::Starting(_) | State::Waiting { .. } | State::Dead => {
                 self.drop_start(life);
                 self.tell_exit(life, Ended::with(ExitReason::Panicked(report)));
             }
@@ -270,7 +266,7 @@ impl<A: ChildActor> Runner<A> {
             State::Alive { .. } => {
                 life.bury(&self.inbox, |incarnation, inbox| incarnation.dismiss(reason, inbox)).map(What::Exited)
             }
-            State::Starting { .. } => {
+            State::Starting(_) => {
                 let _ = unwind::guard(|| life.state = State::Dead);
                 Some(What::NotStarted(StartFailure::Exited(reason)))
             }
@@ -395,7 +391,7 @@ pub(super) fn inline_context() -> task::Context<'static> {
     task::Context::from_waker(noop_waker_ref())
 }
 
-fn has_passed(deadline: &mut Deadline, cx: &mut task::Context<'_>) -> bool {
+pub(super) fn has_passed(deadline: &mut Deadline, cx: &mut task::Context<'_>) -> bool {
     deadline.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready())
 }
 

@@ -47,7 +47,7 @@ impl<A: ChildActor> Run for Runner<A> {
                 Err(failure) => Begun::Not(failure),
             },
             Ok(Starting(When::Later(future))) => {
-                life.state = Self::starting(future, limit);
+                life.state = self.starting(future, limit);
                 life.wake();
                 Begun::Starting
             }
@@ -67,7 +67,7 @@ impl<A: ChildActor> Run for Runner<A> {
     fn stop(self: Rc<Self>, shutdown: Shutdown) -> Stopped {
         let life = &mut *self.life.borrow_mut();
         match life.state {
-            State::Starting { .. } => {
+            State::Starting(_) => {
                 self.drop_start(life);
                 return Stopped::NotAlive(NotAlive::Starting);
             }
@@ -108,7 +108,7 @@ impl<A: ChildActor> Run for Runner<A> {
     fn kill(self: Rc<Self>) {
         let life = &mut *self.life.borrow_mut();
         match &life.state {
-            State::Starting { .. } => {
+            State::Starting(_) => {
                 self.drop_start(life);
                 self.report(What::NotStarted(StartFailure::Exited(ExitReason::Killed)));
             }

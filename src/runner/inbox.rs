@@ -12,7 +12,10 @@ use std::{
 };
 
 use actix::{
-    dev::{channel::AddressReceiver, AsyncContextParts, ContextParts, Envelope},
+    dev::{
+        channel::{self, AddressReceiver},
+        AsyncContextParts, ContextParts, Envelope,
+    },
     ActorContext, Addr, AsyncContext, Context, WeakAddr,
 };
 use futures::{task::noop_waker_ref, Stream};
@@ -72,6 +75,11 @@ impl<A: ChildActor> Default for Rare<A> {
     fn default() -> Self {
         Self { residue: None, obituaries: Vec::new(), last_words: None, left: VecDeque::new() }
     }
+}
+
+/// An address of nobody's: what is sent to it is answered `Closed`.
+pub(crate) fn closed_addr<A: ChildActor>() -> Addr<A> {
+    Addr::new(channel::channel(1).0)
 }
 
 impl<A: ChildActor> Inbox<A> {

@@ -109,7 +109,7 @@ pub(crate) fn launch<S: ChildSpec>(mut spec: S, terms: &Terms, birth: Birth) -> 
                 *answered.borrow_mut() = info;
                 Ok(start)
             };
-            life.state = Runner::starting(Box::pin(future), terms.start_timeout);
+            life.state = runner.starting(Box::pin(future), terms.start_timeout);
             drop(TaskDue(Rc::clone(&runner) as Rc<dyn Run>));
             Launched::Starting { addr, runner: RunnerHandle::local(runner.clone()), info }
         }

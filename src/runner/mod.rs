@@ -29,8 +29,10 @@
 //!   the task's first turn.
 //! * Dropping the [`RunnerHandle`] ends the child and closes its mailbox (invariants 4 and 6).
 
+mod beginning;
 mod child;
 mod commands;
+mod gate;
 mod inbox;
 mod incarnation;
 mod launch;
@@ -40,7 +42,8 @@ mod seat;
 
 pub use self::seat::ExitContext;
 pub(crate) use self::{
-    inbox::addr_key,
+    gate::StartLimit,
+    inbox::{addr_key, closed_addr},
     launch::{launch, launch_root, Birth, Launched, TaskDue, Terms},
     protocol::{Begun, Ended, Link, NotAlive, Report, Reports, RunnerHandle, StartFailure, Stopped, What},
     seat::{after_burial, ending_reason, last_words, leave_words},

@@ -2,6 +2,7 @@
 
 use std::{any::Any, rc::Rc, sync::Arc, time::Duration};
 
+use super::gate::StartLimit;
 use crate::{
     exit::{BoxError, ExitReason},
     id::{ChildId, Incarnation, SupervisorId},
@@ -40,6 +41,7 @@ pub(crate) struct Link {
     pub(crate) supervisor: SupervisorId,
     pub(crate) reports: Box<dyn Reports>,
     pub(crate) inherited: Arc<Inherited>,
+    pub(crate) starts: StartLimit,
 }
 
 /// The end of one incarnation.

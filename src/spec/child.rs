@@ -5,6 +5,7 @@ use std::{fmt, future::Future, marker::PhantomData, time::Duration};
 use super::{ChildActor, ChildSpec, Start, StartContext, Starting};
 use crate::{
     exit::BoxError,
+    key::ChildKey,
     policy::{Backoff, Budget, ChildType, GiveUp, Restart, Shutdown},
 };
 
@@ -67,6 +68,7 @@ struct Rare {
     backoff: Option<Backoff>,
     max_restarts: Option<(u32, Duration)>,
     give_up: GiveUp,
+    key: Option<ChildKey>,
 }
 
 impl Options {
@@ -76,6 +78,10 @@ impl Options {
 
     fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
+    }
+
+    fn key(&self) -> Option<ChildKey> {
+        self.rare.as_ref()?.key.clone()
     }
 
     fn budget(&self) -> Option<Budget> {
@@ -204,6 +210,23 @@ macro_rules! shared_options {
             self.options.id = Some(id.into());
             self
         }
+
+        /// What the child is called by those who look for it: strings, integers, any [`Key`](crate::Key). Default: nothing.
+        ///
+        /// Unique among the supervisor's children with the same type of actor: a start with a key that is taken is
+        /// answered [`AlreadyStarted`](crate::StartChildError::AlreadyStarted), with the one who has it. The child keeps
+        /// the key over restarts, and it is free again before the child's end is answered.
+        ///
+        /// See [`whereis`](crate::SupervisorAddr::whereis), [`get_or_start`](crate::SupervisorAddr::get_or_start) and
+        /// [`ChildHandle::key`](crate::ChildHandle::key).
+        ///
+        /// # In Elixir
+        ///
+        /// A child registers itself, in a `Registry`.
+        pub fn key(mut self, key: impl Into<ChildKey>) -> Self {
+            self.options.rare().key = Some(key.into());
+            self
+        }
     };
 }
 
@@ -281,6 +304,10 @@ where
         self.options.id.clone()
     }
 
+    fn key(&self) -> Option<ChildKey> {
+        self.options.key()
+    }
+
     fn start_timeout(&self) -> Option<Duration> {
         self.options.start_timeout
     }
@@ -352,6 +379,10 @@ where
 
     fn id(&self) -> Option<String> {
         self.options.id.clone()
+    }
+
+    fn key(&self) -> Option<ChildKey> {
+        self.options.key()
     }
 }
 

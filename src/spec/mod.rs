@@ -19,6 +19,7 @@ pub(crate) use self::{
     start::{Inherited, When},
 };
 use crate::{
+    key::ChildKey,
     policy::{Backoff, Budget, ChildType, Restart, Shutdown},
     text,
 };
@@ -120,6 +121,13 @@ pub trait ChildSpec: Send + 'static {
 
     /// A restart limit of the child's own; its restarts then do not count in the supervisor's. Default: none.
     fn budget(&self) -> Option<Budget> {
+        None
+    }
+
+    /// What the child is called by those who look for it. Default: nothing.
+    ///
+    /// Unique among the supervisor's children with the same type of actor.
+    fn key(&self) -> Option<ChildKey> {
         None
     }
 

@@ -8,6 +8,7 @@ use actix::{
 };
 
 use super::{
+    initial::{Initial, InitialChildren},
     messages::Stop,
     module::{FlagSource, SupervisorModule},
     naming::{Name, SupervisorRegistry},
@@ -28,12 +29,12 @@ const MAILBOX_CAPACITY: usize = 0;
 impl DynamicSupervisor {
     /// A supervisor with options given here; see [`Builder`].
     pub fn builder() -> Builder {
-        Builder { source: Flags::new(), name: Name::None }
+        Builder { source: Flags::new(), name: Name::None, initial: None }
     }
 
     /// A supervisor whose options are decided by a [`SupervisorModule`]; it can be named and nested like any other.
     pub fn module<M: SupervisorModule>(arg: M::Arg) -> Builder<Module> {
-        Builder { source: Module(FlagSource::module::<M>(arg)), name: Name::None }
+        Builder { source: Module(FlagSource::module::<M>(arg)), name: Name::None, initial: None }
     }
 
     /// Starts a module-based supervisor: short for `DynamicSupervisor::module::<M>(arg).start()`.
@@ -79,6 +80,7 @@ impl DynamicSupervisor {
 pub struct Builder<S = Flags> {
     source: S,
     name: Name,
+    initial: Option<Initial>,
 }
 
 /// In place of [`Flags`] in the [`Builder`] of a module-based supervisor.
@@ -139,6 +141,39 @@ impl<S: Into<Blueprint>> Builder<S> {
         self
     }
 
+    /// Children that the supervisor starts by itself, in this order and before all else, whenever it is started: so one
+    /// that is restarted by its parent does not come back empty.
+    ///
+    /// As with Elixir's `Supervisor`, one that cannot be started is the end of the supervisor, with that reason; one that
+    /// declines is left out. Once started they are children like all others.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use actix::prelude::*;
+    /// use actix_dynamic_supervisor::prelude::*;
+    /// # #[derive(Default)] struct Lobby;
+    /// # impl Actor for Lobby { type Context = Context<Self>; }
+    /// # impl Supervised for Lobby {}
+    ///
+    /// # actix::System::new().block_on(async {
+    /// let rooms = DynamicSupervisor::builder()
+    ///     .with_children(|rooms| rooms.start_child(Child::new(Lobby::default).key("lobby")))
+    ///     .start()?;
+    ///
+    /// assert_eq!(rooms.count_children().await?.active, 1);
+    /// assert!(rooms.whereis::<Lobby>("lobby").is_some());
+    /// # Ok::<_, Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    ///
+    /// # In Elixir
+    ///
+    /// A dynamic supervisor always starts empty.
+    pub fn with_children(mut self, name: impl Fn(&mut InitialChildren) + Send + Sync + 'static) -> Self {
+        self.initial = Some(Initial::new(name));
+        self
+    }
+
     /// Starts the supervisor on the current arbiter.
     ///
     /// Without a name it ends in good order when its last address is dropped, as an Actix actor does.
@@ -151,7 +186,8 @@ impl<S: Into<Blueprint>> Builder<S> {
     pub fn start(self) -> Result<Addr<DynamicSupervisor>, StartError> {
         let (sender, receiver) = channel::channel(MAILBOX_CAPACITY);
         let addr = Addr::new(sender);
-        start_on_this_arbiter(self.source.into(), &self.name, addr.clone(), receiver)?;
+        let Self { source, name, initial } = self;
+        start_on_this_arbiter(source.into().with(initial), &name, addr.clone(), receiver)?;
         Ok(addr)
     }
 
@@ -179,8 +215,8 @@ impl<S: Into<Blueprint>> Builder<S> {
         (),
         impl FnMut(&mut StartContext<DynamicSupervisor>) -> Starting<DynamicSupervisor> + Send + 'static,
     > {
-        let Self { source, name } = self;
-        let Blueprint(flags) = source.into();
+        let Self { source, name, initial } = self;
+        let Blueprint(flags) = source.into().with(initial);
         let id = name.local().unwrap_or(flags.label).to_owned();
         // The name is taken once and kept over restarts without a gap. The actor shares it because the spec of a
         // temporary child is dropped after the start.
@@ -215,6 +251,13 @@ impl fmt::Debug for Module {
 
 /// Where a supervisor's flags come from, fixed or decided by a module.
 pub struct Blueprint(FlagSource);
+
+impl Blueprint {
+    fn with(mut self, initial: Option<Initial>) -> Self {
+        self.0.initial = initial;
+        self
+    }
+}
 
 impl From<Flags> for Blueprint {
     fn from(flags: Flags) -> Self {

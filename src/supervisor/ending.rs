@@ -71,7 +71,7 @@ impl DynamicSupervisor {
 
     fn await_end(&mut self, id: ChildId, promise: Promise<Result<(), TerminateChildError>>) {
         if let Some(seat) = self.children.seat_mut(id) {
-            owe(&mut seat.waiting().terminators, promise);
+            owe(&mut seat.rare().terminators, promise);
         }
     }
 
@@ -85,6 +85,7 @@ impl DynamicSupervisor {
         let end = match entry.seat.runner.stop(shutdown) {
             Stopped::Stopping => {
                 self.children.stopping(id, now());
+                self.open_key(id, false);
                 self.drop_starter(id);
                 return Told::Stopping;
             }
@@ -110,7 +111,7 @@ impl DynamicSupervisor {
 
     /// A child that is told to end between its asynchronous start and the notice of it never was one to its starter.
     fn drop_starter(&mut self, id: ChildId) {
-        let starter = self.children.seat_mut(id).and_then(|seat| seat.waiting.as_mut()?.starter.take());
+        let starter = self.children.seat_mut(id).and_then(|seat| seat.rare.as_mut()?.starter.take());
         if let Some(answer) = starter {
             let error = self.cut_off();
             let _ = unwind::guard(|| answer(Err(error)));
@@ -133,7 +134,7 @@ impl DynamicSupervisor {
             }
             self.note_end(id, incarnation, &entry.rules, ended, is_expected);
         }
-        self.forget(id, entry, Err(self.cut_off()));
+        self.forget(id, entry, Err(self.cut_off()), ctx);
         let _ = unwind::dispose(end);
         self.finish_if_done(ctx);
     }
@@ -141,6 +142,7 @@ impl DynamicSupervisor {
     pub(super) fn find(&mut self, ChildHandle(handle): &ChildHandle) -> Option<ChildId> {
         match handle {
             Handle::Id(id) => Some(*id),
+            Handle::Key { actor, key } => self.holder(*actor, key).map(|holder| holder.id),
             Handle::Addr { key, .. } => {
                 let children = &self.children;
                 let by_addr = self.by_addr.get_or_insert_with(|| {

@@ -106,8 +106,14 @@ impl DynamicSupervisor {
             self.children.set_flags(&flags);
             self.teller.set_max_reports_per_second(flags.max_reports_per_second);
             match &self.link {
-                Some(link) => link.inherited.set_extras(flags.extras),
-                None => drop(unwind::dispose(mem::replace(&mut self.extras, flags.extras))),
+                Some(link) => {
+                    link.starts.set(flags.max_concurrent_starts);
+                    link.inherited.set_extras(flags.extras);
+                }
+                None => {
+                    self.max_concurrent_starts = flags.max_concurrent_starts;
+                    let _ = unwind::dispose(mem::replace(&mut self.extras, flags.extras));
+                }
             }
         }
         Ok(())

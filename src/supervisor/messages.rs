@@ -3,7 +3,11 @@
 //! Each can be sent to an `Addr<DynamicSupervisor>` by any actor. [`SupervisorAddr`](crate::SupervisorAddr) has a method
 //! for each that folds the mailbox error into the result.
 
-use std::{any::Any, fmt, time::Duration};
+use std::{
+    any::{Any, TypeId},
+    fmt,
+    time::Duration,
+};
 
 use actix::{Addr, Message};
 
@@ -12,6 +16,7 @@ use crate::{
     error::{ReinitError, StartChildError, TerminateChildError},
     exit::ExitReason,
     id::ChildId,
+    key::ChildKey,
     runner,
     snapshot::{ChildInfo, ShutdownReport},
     spec::{ChildActor, ChildSpec},
@@ -51,16 +56,62 @@ impl<A: ChildActor, I: fmt::Debug> fmt::Debug for Started<A, I> {
     }
 }
 
-/// Which child: its [`ChildId`], or its address. Both stay valid over restarts.
+/// The child that has a key; started with this spec if there is none. Exactly one is, whoever else asks meanwhile.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct GetOrStart<S> {
+    /// What the child is called; it overrules a key of the spec's own.
+    pub key: ChildKey,
+    /// What to start.
+    pub spec: S,
+}
+
+impl<S: ChildSpec> GetOrStart<S> {
+    /// The child called `key`, or a new one.
+    pub fn new(key: impl Into<ChildKey>, spec: S) -> Self {
+        Self { key: key.into(), spec }
+    }
+}
+
+/// Which child: its [`ChildId`], its address, or its key. All stay valid over restarts.
 pub struct ChildHandle(pub(super) Handle);
 
 pub(super) enum Handle {
     Id(ChildId),
+    Key {
+        actor: TypeId,
+        key: ChildKey,
+    },
     /// The address is kept alive until it is compared, so that no other mailbox can lie at the same place.
     Addr {
         key: usize,
         _alive: Box<dyn Any + Send + Sync>,
     },
+}
+
+impl ChildHandle {
+    /// The child with actor `A` that has this key. A key of another type, or of a child with another actor, finds nobody.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use actix::prelude::*;
+    /// use actix_dynamic_supervisor::prelude::*;
+    /// # struct Room;
+    /// # impl Actor for Room { type Context = Context<Self>; }
+    /// # impl Supervised for Room {}
+    ///
+    /// # actix::System::new().block_on(async {
+    /// # let rooms = DynamicSupervisor::builder().start().unwrap();
+    /// rooms.start_child(Child::new(|| Room).key("lobby")).await?;
+    /// rooms.terminate_child(ChildHandle::key::<Room>("lobby")).await.expect("it was there");
+    /// assert!(rooms.whereis::<Room>("lobby").is_none());
+    /// # Ok::<_, StartChildError>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn key<A: ChildActor>(key: impl Into<ChildKey>) -> Self {
+        Self(Handle::Key { actor: TypeId::of::<A>(), key: key.into() })
+    }
 }
 
 impl From<ChildId> for ChildHandle {
@@ -79,6 +130,7 @@ impl fmt::Debug for ChildHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Handle::Id(id) => write!(f, "ChildHandle({id})"),
+            Handle::Key { key, .. } => write!(f, "ChildHandle({key:?})"),
             Handle::Addr { .. } => f.write_str("ChildHandle(Addr)"),
         }
     }

@@ -11,9 +11,10 @@ use std::{
 use actix::Addr;
 
 use super::{
+    keyed,
     messages::{
-        AwaitExit, ChildHandle, CountChildren, KillChild, Reinit, StartChild, Started, Stop, TerminateChild,
-        WhichChildren,
+        AwaitExit, ChildHandle, CountChildren, GetOrStart, KillChild, Reinit, StartChild, Started, Stop,
+        TerminateChild, WhichChildren,
     },
     watch::{watch, Unconfirmed, Watch},
     DynamicSupervisor, Linked,
@@ -23,8 +24,9 @@ use crate::{
     error::{ReinitError, StartChildError, StopError, SupervisorGone, TerminateChildError},
     event,
     exit::ExitReason,
+    key::{ChildKey, Key},
     snapshot::{ChildInfo, ShutdownReport},
-    spec::ChildSpec,
+    spec::{ChildActor, ChildSpec},
 };
 
 /// An answer on its way; it borrows nothing.
@@ -58,9 +60,35 @@ pub trait SupervisorAddr: sealed::Sealed {
         spec: S,
     ) -> impl Future<Output = Result<Started<S::Actor, S::Info>, StartChildError>> + Send + use<Self, S>;
 
+    /// The child with actor `A` that has this key, found from any thread without asking the supervisor.
+    ///
+    /// `None` if nobody has it, or a child that still starts or has been asked to end: what is found here accepts
+    /// messages, also while it is being restarted. A key of another type finds nobody.
+    ///
+    /// # In Elixir
+    ///
+    /// `Registry.lookup/2`.
+    fn whereis<A: ChildActor>(&self, key: &(impl Key + ?Sized)) -> Option<Addr<A>>;
+
+    /// The child that has this key; started with `spec` if there is none.
+    ///
+    /// Exactly one is started, however many ask at the same time, and whether or not its start takes time: the others
+    /// get the same child. If that start fails its caller is told, and the next one's spec is tried. A child that has
+    /// been asked to end is waited for and then replaced. [`Started::info`] is there only for who started it.
+    ///
+    /// # Errors
+    ///
+    /// [`StartChildError`], about the caller's own spec. `AlreadyStarted` is none of them, unless the start itself
+    /// answers so.
+    fn get_or_start<S: ChildSpec>(
+        &self,
+        key: impl Into<ChildKey>,
+        spec: S,
+    ) -> impl Future<Output = Result<Started<S::Actor, S::Info>, StartChildError>> + Send;
+
     /// Ends a child and forgets it; `Ok` when it is really gone, however it ended. It is not restarted.
     ///
-    /// The child is named by its id or by its address, also while it is being restarted. A second call for the same
+    /// The child is named by its id, its address or its [key](ChildHandle::key), also while it is being restarted. A second call for the same
     /// child joins the first.
     ///
     /// # Errors
@@ -149,6 +177,19 @@ impl SupervisorAddr for Addr<DynamicSupervisor> {
         spec: S,
     ) -> impl Future<Output = Result<Started<S::Actor, S::Info>, StartChildError>> + Send + use<S> {
         let answer = self.send(StartChild(spec));
+        async move { answer.await.unwrap_or(Err(StartChildError::SupervisorGone)) }
+    }
+
+    fn whereis<A: ChildActor>(&self, key: &(impl Key + ?Sized)) -> Option<Addr<A>> {
+        keyed::whereis(self, key)
+    }
+
+    fn get_or_start<S: ChildSpec>(
+        &self,
+        key: impl Into<ChildKey>,
+        spec: S,
+    ) -> impl Future<Output = Result<Started<S::Actor, S::Info>, StartChildError>> + Send {
+        let answer = self.send(GetOrStart::new(key, spec));
         async move { answer.await.unwrap_or(Err(StartChildError::SupervisorGone)) }
     }
 

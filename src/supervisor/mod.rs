@@ -9,6 +9,8 @@ mod closing;
 mod ending;
 mod error;
 mod handlers;
+mod initial;
+mod keyed;
 mod messages;
 mod methods;
 mod module;
@@ -20,7 +22,7 @@ mod seat;
 mod starting;
 mod watch;
 
-use std::{collections::HashMap, mem, rc::Rc, sync::Arc, time::Duration};
+use std::{collections::HashMap, mem, num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Running, Supervised, WeakAddr};
 use tokio::time::Instant;
@@ -28,9 +30,10 @@ use tokio::time::Instant;
 pub use self::{
     builder::{Builder, Linked, Module},
     error::StartError,
+    initial::InitialChildren,
     messages::{
-        AwaitExit, ChildHandle, CountChildren, KillChild, Reinit, StartChild, Started, Stop, TerminateChild,
-        WhichChildren,
+        AwaitExit, ChildHandle, CountChildren, GetOrStart, KillChild, Reinit, StartChild, Started, Stop,
+        TerminateChild, WhichChildren,
     },
     methods::{Answer, SupervisorAddr, Termination},
     module::{Init, SupervisorModule},
@@ -39,12 +42,13 @@ pub use self::{
 use self::{closing::Closing, module::FlagSource, reply::Promise, seat::Seat};
 use crate::{
     children::Children,
+    directory::Listed,
     error::StartChildError,
     event::{Fact, Subject, Teller},
     exit::ExitReason,
     id::{ChildId, SupervisorId},
     registry::Lease,
-    runner::{self, Link, Report, Reports},
+    runner::{self, Link, Report, Reports, StartLimit},
     snapshot::ShutdownReport,
     spec::{ChildActor, Extras, Flags, Inherited, Rules, StartContext},
     unwind,
@@ -63,6 +67,8 @@ const SUMMARY_DELAY: Duration = Duration::from_secs(2);
 /// It does not guarantee an order between children, and it cannot end what blocks its thread.
 pub struct DynamicSupervisor {
     children: Children<Seat>,
+    /// Who has which key; made for the first child with a key.
+    keys: Option<Listed>,
     /// Where children are found by address; made when first asked for, kept from then on.
     by_addr: Option<HashMap<usize, ChildId>>,
     flags: FlagSource,
@@ -76,6 +82,7 @@ pub struct DynamicSupervisor {
     /// Those of the child started last.
     last_rules: Option<Rc<Rules>>,
     extras: Extras,
+    max_concurrent_starts: Option<NonZeroUsize>,
     lease: Option<Arc<Lease>>,
     has_started: bool,
     /// A summary of the reports left out is due in a while.
@@ -91,6 +98,7 @@ impl DynamicSupervisor {
         };
         Self {
             children: Children::new(id, flags),
+            keys: None,
             by_addr: None,
             flags: source,
             closing: None,
@@ -99,6 +107,7 @@ impl DynamicSupervisor {
             link: None,
             last_rules: None,
             extras: flags.extras.clone(),
+            max_concurrent_starts: flags.max_concurrent_starts,
             lease,
             has_started: false,
             summary_is_due: false,
@@ -111,6 +120,7 @@ impl DynamicSupervisor {
             Arc::new(Link {
                 supervisor: self.children.supervisor(),
                 reports: Box::new(Mailbox(weak.clone())),
+                starts: StartLimit::new(self.max_concurrent_starts),
                 inherited: Arc::new(Inherited::new(mem::take(&mut self.extras), Box::new(weak))),
             })
         });
@@ -175,6 +185,7 @@ impl Actor for DynamicSupervisor {
         if cfg!(panic = "abort") {
             self.tell(&Fact::PanicsAbort);
         }
+        self.start_initial_children(ctx);
     }
 
     /// Asked to stop, by whomever: first the children, then itself.
@@ -199,6 +210,7 @@ impl Drop for DynamicSupervisor {
         let meant = self.closing.as_ref().and_then(|closing| closing.reason());
         let reason = runner::ending_reason().or(meant).unwrap_or(ExitReason::Normal);
         let report = self.drop_children();
+        self.keys = None;
         self.lease = None;
         if self.has_started {
             self.tell(&Fact::SupervisorEnded { reason: &reason });
@@ -223,14 +235,19 @@ impl DynamicSupervisor {
         let mut report = self.closing.as_mut().map(|closing| closing.take_report()).unwrap_or_default();
         let left: Vec<ChildId> = self.children.iter().map(|(id, _)| id).collect();
         for id in left {
-            if let Some(entry) = self.children.remove(id) {
+            if let Some(mut entry) = self.children.remove(id) {
                 if entry.phase().is_active() {
                     report.killed.push(id);
                 }
                 if let Some(panic) = entry.seat.end() {
                     self.tell(&Fact::Residue { of: Subject::Former(id), panic: &panic });
                 }
+                let rare = entry.seat.rare.take();
                 let _ = unwind::dispose(entry);
+                // One by one: each holds a spec, and two destructors that panic in one drop abort.
+                for waiter in rare.map(|rare| rare.waiters).unwrap_or_default() {
+                    let _ = unwind::dispose(waiter);
+                }
             }
         }
         report

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::StartError;
+use super::{initial::Initial, StartError};
 use crate::{exit::BoxError, spec::Flags, unwind};
 
 /// A supervisor whose options are made by code.
@@ -59,15 +59,17 @@ pub(super) struct FlagSource {
     init: Arc<dyn Fn() -> Result<Init, BoxError> + Send + Sync>,
     /// What the supervisor is called in reports if it has no name.
     pub(super) label: &'static str,
+    /// What is started whenever the supervisor is.
+    pub(super) initial: Option<Initial>,
 }
 
 impl FlagSource {
     pub(super) fn module<M: SupervisorModule>(arg: M::Arg) -> Self {
-        Self { init: Arc::new(move || M::init(&arg)), label: std::any::type_name::<M>() }
+        Self { init: Arc::new(move || M::init(&arg)), label: std::any::type_name::<M>(), initial: None }
     }
 
     pub(super) fn fixed(flags: Flags) -> Self {
-        Self { init: Arc::new(move || Ok(Init::Flags(flags.clone()))), label: "DynamicSupervisor" }
+        Self { init: Arc::new(move || Ok(Init::Flags(flags.clone()))), label: "DynamicSupervisor", initial: None }
     }
 
     /// Asks for the flags and checks them. `None`: ignore.

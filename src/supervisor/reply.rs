@@ -73,7 +73,7 @@ enum Owed<T> {
 struct ReplyDue<T>(Rc<Cell<Option<OneshotSender<T>>>>);
 
 impl<T> Promise<T> {
-    fn is_awaited(&self) -> bool {
+    pub(super) fn is_awaited(&self) -> bool {
         match &self.0 {
             Owed::Reply(ReplyDue(sender)) => {
                 let taken = sender.take();

@@ -22,7 +22,7 @@ impl Handler<Report> for DynamicSupervisor {
 
     fn handle(&mut self, Report { child, incarnation, what }: Report, ctx: &mut Context<Self>) {
         match what {
-            What::Started => self.started_later(child, incarnation),
+            What::Started => self.started_later(child, incarnation, ctx),
             What::NotStarted(failure) => self.not_started_later(child, incarnation, failure, ctx),
             What::Due(next) => self.due(child, next, ctx),
             What::Exited(ended) => self.exited(child, incarnation, ended, ctx),
@@ -56,7 +56,7 @@ impl DynamicSupervisor {
             }
             AfterExit::Forget(entry) => {
                 tell_ended(&mut self.teller, id, incarnation, &entry.rules, &ended.reason);
-                self.forget(id, entry, Ok(()));
+                self.forget(id, entry, Ok(()), ctx);
             }
             AfterExit::Stopped(entry) => {
                 let asked = entry.rules.shutdown.into();

@@ -1,10 +1,12 @@
 //! What the supervisor keeps beside an entry of the table: the runner, and who waits.
 
+use actix::Context;
 use tokio::time::Instant;
 
-use super::{now, reply::Promise, DynamicSupervisor};
+use super::{keyed::Waiter, now, reply::Promise, DynamicSupervisor};
 use crate::{
     children::Entry,
+    directory::Held,
     error::{StartChildError, TerminateChildError},
     event::{Fact, Offender, Subject},
     id::ChildId,
@@ -16,22 +18,25 @@ use crate::{
 /// What the supervisor keeps beside an entry of the table.
 pub(super) struct Seat {
     pub(super) runner: RunnerHandle,
-    /// Who waits for this child; most have nobody.
-    pub(super) waiting: Option<Box<Waiting>>,
+    /// What most children have not.
+    pub(super) rare: Option<Box<Rare>>,
 }
 
 #[derive(Default)]
-pub(super) struct Waiting {
+pub(super) struct Rare {
+    pub(super) key: Option<Held>,
     /// Who asked for its first start, while that goes on.
     pub(super) starter: Option<Starter>,
     pub(super) terminators: Vec<Promise<Result<(), TerminateChildError>>>,
+    /// Who asked for a child with this key, before this one can be had or is gone.
+    pub(super) waiters: Vec<Waiter>,
 }
 
 pub(super) type Starter = Box<dyn FnOnce(Result<(), StartChildError>)>;
 
 impl Seat {
     pub(super) fn new(runner: RunnerHandle) -> Self {
-        Self { runner, waiting: None }
+        Self { runner, rare: None }
     }
 
     pub(super) fn kill(&self) {
@@ -43,8 +48,8 @@ impl Seat {
         self.runner.end()
     }
 
-    pub(super) fn waiting(&mut self) -> &mut Waiting {
-        self.waiting.get_or_insert_default()
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 }
 
@@ -52,6 +57,7 @@ pub(super) fn info(id: ChildId, entry: &Entry<Seat>) -> ChildInfo {
     ChildInfo {
         id,
         label: entry.rules.label.as_deref().map(str::to_owned),
+        key: entry.seat.rare.as_ref().and_then(|rare| rare.key.as_ref()).map(Held::text),
         state: entry.phase().into(),
         child_type: entry.rules.child_type,
         module: entry.rules.module,
@@ -67,25 +73,35 @@ pub(super) fn info(id: ChildId, entry: &Entry<Seat>) -> ChildInfo {
 impl DynamicSupervisor {
     /// Drops what is left of a child that is out of the table, then answers who waited for it.
     ///
-    /// In this order: its mailbox is closed and names that its spec held are free when the answer arrives.
-    pub(super) fn forget(&mut self, id: ChildId, mut entry: Entry<Seat>, started: Result<(), StartChildError>) {
+    /// In this order: its mailbox is closed, its key and names that its spec held are free when the answer arrives.
+    pub(super) fn forget(
+        &mut self,
+        id: ChildId,
+        mut entry: Entry<Seat>,
+        started: Result<(), StartChildError>,
+        ctx: &mut Context<Self>,
+    ) {
         if let Some(by_addr) = &mut self.by_addr {
             by_addr.remove(&entry.seat.runner.addr_key());
         }
-        let waiting = entry.seat.waiting.take();
+        let rare = entry.seat.rare.take();
         if let Some(panic) = entry.seat.runner.end() {
             let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
             self.teller.tell(&Fact::Residue { of: Subject::Child(child), panic: &panic }, now);
         }
         let _ = unwind::dispose(entry);
-        if let Some(waiting) = waiting {
-            match waiting.starter {
-                Some(answer) => drop(unwind::guard(|| answer(started))),
-                None => drop(unwind::dispose(started)),
-            }
-            for terminator in waiting.terminators {
-                terminator.keep(Ok(()));
-            }
+        let Some(rare) = rare else { return drop(unwind::dispose(started)) };
+        let Rare { key, starter, terminators, waiters } = *rare;
+        if let (Some(held), Some(keys)) = (&key, self.keys()) {
+            keys.remove(held);
         }
+        match starter {
+            Some(answer) => drop(unwind::guard(|| answer(started))),
+            None => drop(unwind::dispose(started)),
+        }
+        for terminator in terminators {
+            terminator.keep(Ok(()));
+        }
+        self.serve(waiters, ctx);
     }
 }

@@ -1,8 +1,8 @@
 //! Starting a child, and starting it again.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, mem, rc::Rc, sync::Arc, time::Duration};
 
-use actix::{AsyncContext, Context, Handler, Message};
+use actix::{Addr, AsyncContext, Context, Handler, Message};
 
 use super::{
     messages::{StartChild, Started},
@@ -13,17 +13,19 @@ use super::{
 };
 use crate::{
     children::{AfterTry, Again, Entry, Full, Phase, Wait},
+    directory::{Held, Holder},
     error::StartChildError,
     event::{Fact, Offender, Subject},
     exit::ExitReason,
     id::{ChildId, Incarnation},
-    runner::{self, Begun, Birth, Launched, StartFailure, Terms},
+    key::ChildKey,
+    runner::{self, Begun, Birth, Launched, RunnerHandle, StartFailure, TaskDue, Terms},
     spec::{ChildSpec, Rules},
     unwind,
 };
 
 /// What a `StartChild` is answered.
-type Outcome<S> = Result<Started<<S as ChildSpec>::Actor, <S as ChildSpec>::Info>, StartChildError>;
+pub(super) type Outcome<S> = Result<Started<<S as ChildSpec>::Actor, <S as ChildSpec>::Info>, StartChildError>;
 
 /// A turn to try a failed restart again, sent by the supervisor to itself: after whatever waits already.
 struct Retry {
@@ -39,27 +41,68 @@ impl<S: ChildSpec> Handler<StartChild<S>> for DynamicSupervisor {
     type Result = Reply<Outcome<S>>;
 
     fn handle(&mut self, StartChild(spec): StartChild<S>, ctx: &mut Context<Self>) -> Self::Result {
-        match self.admit(&spec) {
-            Ok((id, rules, start_timeout)) => self.launch(spec, id, rules, start_timeout, ctx),
-            Err(error) => {
-                if let Err(panic) = unwind::dispose(spec) {
-                    self.tell(&Fact::Residue { of: Subject::Request, panic: &panic });
-                }
-                Reply::now(Err(error))
+        match self.start(spec, None, ctx) {
+            Begin::Now(outcome, None) => Reply::now(outcome),
+            Begin::Now(outcome, Some(task)) => Reply::now(outcome).and_then(task),
+            Begin::Later(later) => {
+                let (promise, reply) = Reply::later();
+                self.await_start(later, |outcome| promise.keep(outcome));
+                reply
             }
         }
     }
 }
 
+/// What a start came to in the supervisor's turn.
+pub(super) enum Begin<S: ChildSpec> {
+    Now(Outcome<S>, Option<TaskDue>),
+    /// It goes on; who asked is to [wait](DynamicSupervisor::await_start).
+    Later(Later<S>),
+}
+
+pub(super) struct Later<S: ChildSpec> {
+    id: ChildId,
+    addr: Addr<S::Actor>,
+    info: Rc<RefCell<Option<S::Info>>>,
+}
+
+/// What is settled before a child is launched.
+struct Admitted {
+    id: ChildId,
+    rules: Rc<Rules>,
+    start_timeout: Option<Duration>,
+    key: Option<Held>,
+}
+
 impl DynamicSupervisor {
-    fn admit<S: ChildSpec>(&mut self, spec: &S) -> Result<(ChildId, Rc<Rules>, Option<Duration>), StartChildError> {
+    /// Starts a child; `key` overrules that of its spec.
+    pub(super) fn start<S: ChildSpec>(&mut self, spec: S, key: Option<ChildKey>, ctx: &mut Context<Self>) -> Begin<S> {
+        match self.admit(&spec, key, ctx) {
+            Ok(admitted) => self.launch(spec, admitted, ctx),
+            Err(error) => {
+                self.drop_spec(spec);
+                Begin::Now(Err(error), None)
+            }
+        }
+    }
+
+    fn admit<S: ChildSpec>(
+        &mut self,
+        spec: &S,
+        key: Option<ChildKey>,
+        ctx: &Context<Self>,
+    ) -> Result<Admitted, StartChildError> {
         if !self.is_open() {
             return Err(StartChildError::ShuttingDown);
         }
         let id = self.children.admit().map_err(|Full { limit }| StartChildError::MaxChildren { limit })?;
-        let (rules, start_timeout) =
-            unwind::guard(|| (Rules::of(spec), spec.start_timeout())).map_err(StartChildError::Panicked)?;
-        Ok((id, self.shared(rules), start_timeout))
+        let asked = unwind::guard(|| (Rules::of(spec), spec.start_timeout(), key.or_else(|| spec.key())));
+        let (rules, start_timeout, key) = asked.map_err(StartChildError::Panicked)?;
+        let key = match key {
+            Some(key) => Some(self.prepare_key::<S::Actor>(key, ctx)?),
+            None => None,
+        };
+        Ok(Admitted { id, rules: self.shared(rules), start_timeout, key })
     }
 
     /// Most children of a supervisor have the same rules as the one started before: they are kept once.
@@ -70,34 +113,46 @@ impl DynamicSupervisor {
         }
     }
 
-    fn launch<S: ChildSpec>(
-        &mut self,
-        spec: S,
-        id: ChildId,
-        rules: Rc<Rules>,
-        start_timeout: Option<Duration>,
-        ctx: &mut Context<Self>,
-    ) -> Reply<Outcome<S>> {
+    fn launch<S: ChildSpec>(&mut self, spec: S, admitted: Admitted, ctx: &mut Context<Self>) -> Begin<S> {
+        let Admitted { id, rules, start_timeout, key } = admitted;
         let link = self.link(ctx);
         let (terms, birth) =
             (Terms { restart: rules.restart, child_type: rules.child_type, start_timeout }, Birth::new(id, link));
         match runner::launch(spec, &terms, birth) {
             Launched::Running { addr, runner, info, task } => {
-                self.insert(id, Entry::new(rules, Phase::Running, Seat::new(runner), now()));
+                self.insert(id, Entry::new(rules, Phase::Running, self.seat(id, runner, key, true), now()));
                 self.tell_of(id, |child| Fact::Started { child });
-                Reply::now(Ok(Started::new(id, addr, info))).and_then(task)
+                Begin::Now(Ok(Started::new(id, addr, info)), Some(task))
             }
             Launched::Starting { addr, runner, info } => {
-                let (promise, reply) = Reply::later();
-                let mut seat = Seat::new(runner);
-                seat.waiting().starter = Some(Box::new(move |result: Result<(), StartChildError>| {
-                    promise.keep(result.map(|()| Started::new(id, addr, taken(&info))));
-                }));
-                self.insert(id, Entry::new(rules, Phase::Starting, seat, now()));
-                reply
+                self.insert(id, Entry::new(rules, Phase::Starting, self.seat(id, runner, key, false), now()));
+                Begin::Later(Later { id, addr, info })
             }
-            Launched::Not(failure) => Reply::now(Err(failure.into())),
+            Launched::Not(failure) => Begin::Now(Err(failure.into()), None),
         }
+    }
+
+    /// Has somebody told what a start that goes on came to.
+    pub(super) fn await_start<S: ChildSpec>(
+        &mut self,
+        Later { id, addr, info }: Later<S>,
+        tell: impl FnOnce(Outcome<S>) + 'static,
+    ) {
+        if let Some(seat) = self.children.seat_mut(id) {
+            seat.rare().starter = Some(Box::new(move |result: Result<(), StartChildError>| {
+                tell(result.map(|()| Started::new(id, addr, taken(&info))));
+            }));
+        }
+    }
+
+    /// A seat for a new child, which from now on has its key.
+    fn seat(&self, id: ChildId, runner: RunnerHandle, key: Option<Held>, is_open: bool) -> Seat {
+        let mut seat = Seat::new(runner);
+        if let (Some(held), Some(keys)) = (key, self.keys()) {
+            keys.insert(&held, Holder { id, addr: Arc::from(seat.runner.weak_addr()), is_open });
+            seat.rare().key = Some(held);
+        }
+        seat
     }
 
     fn insert(&mut self, id: ChildId, entry: Entry<Seat>) {
@@ -148,7 +203,7 @@ impl DynamicSupervisor {
             Again::GiveUpOn(entry) => {
                 let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
                 self.teller.tell(&Fact::GaveUp { child }, now);
-                self.forget(id, entry, Err(StartChildError::Terminated));
+                self.forget(id, entry, Err(StartChildError::Terminated), ctx);
             }
             Again::GiveUp(entry) => self.give_up(id, entry, ctx),
         }
@@ -191,11 +246,16 @@ impl DynamicSupervisor {
     }
 
     /// An asynchronous start has succeeded, the first or a repeated one.
-    pub(super) fn started_later(&mut self, id: ChildId, incarnation: Incarnation) {
+    pub(super) fn started_later(&mut self, id: ChildId, incarnation: Incarnation, ctx: &mut Context<Self>) {
         if !self.children.started(id, incarnation, now()) {
             return;
         }
-        let starter = self.children.seat_mut(id).and_then(|seat| seat.waiting.take()).and_then(|w| w.starter);
+        self.open_key(id, true);
+        let rare = self.children.seat_mut(id).and_then(|seat| seat.rare.as_mut());
+        let (starter, waiters) = match rare {
+            Some(rare) => (rare.starter.take(), mem::take(&mut rare.waiters)),
+            None => (None, Vec::new()),
+        };
         match starter {
             Some(answer) => {
                 self.tell_of(id, |child| Fact::Started { child });
@@ -203,6 +263,7 @@ impl DynamicSupervisor {
             }
             None => self.tell_of(id, |child| Fact::Restarted { child }),
         }
+        self.serve(waiters, ctx);
     }
 
     pub(super) fn not_started_later(
@@ -236,7 +297,7 @@ impl DynamicSupervisor {
                     let child = Offender { id, incarnation, rules: &entry.rules };
                     self.teller.tell(&Fact::Declined { child }, now);
                 }
-                self.forget(id, entry, Err(failure.into()));
+                self.forget(id, entry, Err(failure.into()), ctx);
             }
         }
     }
@@ -245,7 +306,7 @@ impl DynamicSupervisor {
     pub(super) fn give_up(&mut self, id: ChildId, entry: Entry<Seat>, ctx: &mut Context<Self>) {
         let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
         self.teller.tell(&Fact::LimitReached { child }, now);
-        self.forget(id, entry, Err(StartChildError::ShuttingDown));
+        self.forget(id, entry, Err(StartChildError::ShuttingDown), ctx);
         self.close(Some(ExitReason::Shutdown), ctx);
     }
 }

@@ -131,7 +131,8 @@ fn a_delay_without_end_does_not_overflow() {
     let mut table = table(Flags::new());
     let id = table.start_patient(Some(Backoff::fixed(Duration::MAX)), None);
     assert!(table.crash(id).is_some());
-    assert!(table.children.get(id).expect("it waits").next_try().is_some());
+    let due = table.children.get(id).expect("it waits").next_try().expect("it waits");
+    assert!(due > table.now + MS(1000 * 60 * 60 * 24 * 365 * 99));
 }
 
 #[test]
@@ -180,6 +181,20 @@ fn a_parked_child_is_tried_every_so_often_without_a_limit_until_it_runs() {
     }
     table.run_for(id, MS(6000));
     assert_eq!(table.crash(id), Some(10), "it has run, and its limit has forgotten");
+}
+
+#[test]
+fn a_parked_child_stays_parked_though_its_limit_has_forgotten_why() {
+    let mut table = table(Flags::new().max_restarts(0));
+    let budget = Budget::new(1, MS(100)).give_up(GiveUp::Park { every: MS(300) });
+    let id = table.start_patient(None, Some(budget));
+    assert_eq!([table.crash(id), table.fail(id)], [Some(0), Some(300)]);
+    for _ in 0..3 {
+        table.now += MS(300);
+        assert_eq!(table.fail(id), Some(300), "no burst of tries in between");
+    }
+    table.run_for(id, MS(1));
+    assert_eq!(table.crash(id), Some(0), "it has run");
 }
 
 #[test]

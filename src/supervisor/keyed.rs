@@ -1,0 +1,172 @@
+//! Children by key.
+//!
+//! The supervisor's turn is the only place where a key is taken or freed, so of two that race one is first. Who asks for
+//! a child that is still starting, or is on its way out, waits beside its entry and is served when that is settled.
+
+use std::any::TypeId;
+
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WeakAddr};
+
+use super::{
+    messages::{GetOrStart, Started},
+    reply::{Promise, Reply},
+    starting::{Begin, Outcome},
+    DynamicSupervisor,
+};
+use crate::{
+    directory::{self, Held, Holder, Keys, Listed},
+    error::{AlreadyStarted, StartChildError},
+    event::{Fact, Subject},
+    id::ChildId,
+    key::{ChildKey, Key},
+    runner,
+    spec::{ChildActor, ChildSpec},
+    unwind,
+};
+
+/// Who asked for a child by key and has to wait. Asks again, in the supervisor's turn.
+pub(super) type Waiter = Box<dyn FnOnce(&mut DynamicSupervisor, &mut Context<DynamicSupervisor>)>;
+
+/// Who is found without asking the supervisor.
+pub(super) fn whereis<A: ChildActor>(
+    supervisor: &Addr<DynamicSupervisor>,
+    key: &(impl Key + ?Sized),
+) -> Option<Addr<A>> {
+    let keys = directory::keys_of(runner::addr_key(supervisor))?;
+    keys.find(TypeId::of::<A>(), key).filter(|holder| holder.is_open)?.addr()
+}
+
+impl Holder {
+    /// `None` once its mailbox is gone.
+    fn addr<A: Actor>(&self) -> Option<Addr<A>> {
+        self.addr.downcast_ref::<Option<WeakAddr<A>>>()?.as_ref()?.upgrade()
+    }
+
+    fn already_started<A: ChildActor>(&self) -> AlreadyStarted {
+        AlreadyStarted::child(self.id, self.addr::<A>().unwrap_or_else(runner::closed_addr))
+    }
+}
+
+impl DynamicSupervisor {
+    pub(super) fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref().map(Listed::keys)
+    }
+
+    /// Prepares the key of a child to be. Refused if somebody has it.
+    pub(super) fn prepare_key<A: ChildActor>(
+        &mut self,
+        key: ChildKey,
+        ctx: &Context<Self>,
+    ) -> Result<Held, StartChildError> {
+        let keys = self.keys.get_or_insert_with(|| Listed::new(runner::addr_key(&ctx.address()))).keys();
+        let prepared = unwind::guard(|| {
+            let held = keys.prepare(TypeId::of::<A>(), key);
+            let holder = keys.holder(&held);
+            (held, holder)
+        });
+        match prepared {
+            Ok((held, None)) => Ok(held),
+            Ok((_, Some(holder))) => Err(StartChildError::AlreadyStarted(holder.already_started::<A>())),
+            Err(panic) => Err(StartChildError::Panicked(panic)),
+        }
+    }
+
+    /// Who has this key; nobody if its own code panics.
+    pub(super) fn holder(&self, actor: TypeId, key: &ChildKey) -> Option<Holder> {
+        let keys = self.keys()?;
+        unwind::guard(|| keys.holder(&keys.prepare(actor, key.clone()))).ok()?
+    }
+
+    /// Lets a keyed child be found, or not any more.
+    pub(super) fn open_key(&self, id: ChildId, is_open: bool) {
+        let held = self.children.get(id).and_then(|entry| entry.seat.rare.as_ref()?.key.as_ref());
+        if let (Some(held), Some(keys)) = (held, self.keys()) {
+            keys.set_open(held, is_open);
+        }
+    }
+}
+
+impl<S: ChildSpec> Handler<GetOrStart<S>> for DynamicSupervisor {
+    type Result = Reply<Outcome<S>>;
+
+    fn handle(&mut self, GetOrStart { key, spec }: GetOrStart<S>, ctx: &mut Context<Self>) -> Self::Result {
+        let (promise, reply) = Reply::later();
+        match self.get_or_start(key, spec, ctx) {
+            Got::Now(outcome) => Reply::now(outcome),
+            Got::Later(answer) => {
+                answer(self, promise);
+                reply
+            }
+        }
+    }
+}
+
+/// What became of a request for a child by key.
+enum Got<S: ChildSpec> {
+    Now(Outcome<S>),
+    /// Who is given the promise keeps it.
+    Later(Box<dyn FnOnce(&mut DynamicSupervisor, Promise<Outcome<S>>)>),
+}
+
+impl DynamicSupervisor {
+    fn get_or_start<S: ChildSpec>(&mut self, key: ChildKey, spec: S, ctx: &mut Context<Self>) -> Got<S> {
+        let Some(holder) = self.holder(TypeId::of::<S::Actor>(), &key) else {
+            return self.start_keyed(key, spec, ctx);
+        };
+        if !self.is_open() {
+            self.drop_spec(spec);
+            return Got::Now(Err(StartChildError::ShuttingDown));
+        }
+        match holder.addr::<S::Actor>() {
+            Some(addr) if holder.is_open => {
+                self.drop_spec(spec);
+                Got::Now(Ok(Started::new(holder.id, addr, None)))
+            }
+            _ => Got::Later(Box::new(move |supervisor, promise| supervisor.await_key(holder.id, key, spec, promise))),
+        }
+    }
+
+    fn start_keyed<S: ChildSpec>(&mut self, key: ChildKey, spec: S, ctx: &mut Context<Self>) -> Got<S> {
+        match self.start(spec, Some(key), ctx) {
+            Begin::Now(outcome, task) => {
+                drop(task);
+                Got::Now(outcome)
+            }
+            Begin::Later(later) => Got::Later(Box::new(move |supervisor, promise| {
+                supervisor.await_start(later, |outcome| promise.keep(outcome));
+            })),
+        }
+    }
+
+    /// Asks again when the child that has the key has started, or is gone.
+    fn await_key<S: ChildSpec>(&mut self, id: ChildId, key: ChildKey, spec: S, promise: Promise<Outcome<S>>) {
+        let Some(seat) = self.children.seat_mut(id) else { return };
+        seat.rare().waiters.push(Box::new(move |supervisor, ctx| {
+            if !promise.is_awaited() {
+                return supervisor.drop_spec(spec);
+            }
+            match supervisor.get_or_start(key, spec, ctx) {
+                Got::Now(outcome) => promise.keep(outcome),
+                Got::Later(answer) => answer(supervisor, promise),
+            }
+        }));
+    }
+
+    /// What is settled now is what they waited for.
+    pub(super) fn serve(&mut self, waiters: Vec<Waiter>, ctx: &mut Context<Self>) {
+        for waiter in waiters {
+            waiter(self, ctx);
+        }
+    }
+
+    /// Drops a spec that is not needed.
+    pub(super) fn drop_spec(&mut self, spec: impl ChildSpec) {
+        if let Err(panic) = unwind::dispose(spec) {
+            self.tell(&Fact::Residue { of: Subject::Request, panic: &panic });
+        }
+    }
+}
+
+impl<S: ChildSpec> Message for GetOrStart<S> {
+    type Result = Outcome<S>;
+}
