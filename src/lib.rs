@@ -91,8 +91,8 @@ pub use crate::{
     runner::ExitContext,
     snapshot::{ChildInfo, ShutdownReport},
     spec::{
-        Child, ChildActor, ChildSpec, Flags, MissingExtra, OnceChild, Start, StartContext, StartResult, Starting,
-        Strategy,
+        Child, ChildActor, ChildSpec, Flags, MissingExtra, OnceChild, Placement, Start, StartContext, StartResult,
+        Starting, Strategy,
     },
     supervisor::{
         Answer, AwaitExit, Builder, ChildHandle, CountChildren, DynamicSupervisor, GetOrStart, Init, InitialChildren,
@@ -108,7 +108,7 @@ pub mod prelude {
     pub use crate::{
         unwind::PanicReport, Backoff, BoxError, Budget, Child, ChildActor, ChildCounts, ChildHandle, ChildId,
         ChildInfo, ChildKey, ChildSpec, ChildState, ChildType, CountChildren, DynamicSupervisor, ExitContext,
-        ExitReason, Flags, GetOrStart, GiveUp, Init, KillChild, Linked, MissingExtra, Restart, Shutdown,
+        ExitReason, Flags, GetOrStart, GiveUp, Init, KillChild, Linked, MissingExtra, Placement, Restart, Shutdown,
         ShutdownReport, Start, StartChild, StartChildError, StartContext, StartError, Started, Starting, Stop,
         SupervisorAddr, SupervisorGone, SupervisorModule, TerminateChild, TerminateChildError, WhichChildren,
     };

@@ -54,6 +54,8 @@ pub(super) struct Inbox<A: ChildActor> {
     /// once: one that takes its time (`Running::Continue`) would else be asked again within the same poll, for ever.
     ends_unreferenced: Cell<bool>,
     is_closed: Cell<bool>,
+    /// Its end, when it comes, is for good. Only of a child on an arbiter of its own.
+    is_leaving: Cell<bool>,
     /// The incarnation was asked to stop: an end that gives no reason is then a shutdown.
     is_asked_to_end: Cell<bool>,
     /// The present one, or the last. Here where there is room for it.
@@ -82,6 +84,20 @@ pub(crate) fn closed_addr<A: ChildActor>() -> Addr<A> {
     Addr::new(channel::channel(1).0)
 }
 
+/// Closes a mailbox; what was in it is to be dropped one by one, each under a guard.
+pub(super) fn close<A: ChildActor>(
+    mut receiver: AddressReceiver<A>,
+) -> (VecDeque<Envelope<A>>, Result<(), PanicReport>) {
+    let mut cx = task::Context::from_waker(noop_waker_ref());
+    let mut left = VecDeque::new();
+    while left.len() < DRAIN_LIMIT {
+        let Poll::Ready(Some(message)) = Pin::new(&mut receiver).poll_next(&mut cx) else { break };
+        left.push_back(message);
+    }
+    let closed = unwind::dispose(receiver);
+    (left, closed)
+}
+
 impl<A: ChildActor> Inbox<A> {
     /// `addr` is one of the mailbox's.
     pub(super) fn new(receiver: AddressReceiver<A>, addr: &Addr<A>, budget: Budget, ends_unreferenced: bool) -> Self {
@@ -95,6 +111,7 @@ impl<A: ChildActor> Inbox<A> {
             budget,
             ends_unreferenced: Cell::new(ends_unreferenced),
             is_closed: Cell::new(false),
+            is_leaving: Cell::new(false),
             is_asked_to_end: Cell::new(false),
             incarnation: Cell::new(Incarnation::FIRST),
         }
@@ -169,6 +186,19 @@ impl<A: ChildActor> Inbox<A> {
 
     pub(super) fn is_asked_to_end(&self) -> bool {
         self.is_asked_to_end.get()
+    }
+
+    pub(super) fn set_leaving(&self) {
+        self.is_leaving.set(true);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving.get()
+    }
+
+    /// The mailbox, for a runner elsewhere; `None` once closed.
+    pub(super) fn take_receiver(&self) -> Option<AddressReceiver<A>> {
+        self.receiver.take()
     }
 
     pub(super) fn incarnation(&self) -> Incarnation {
@@ -264,15 +294,10 @@ impl<A: ChildActor> Inbox<A> {
     /// [`DRAIN_LIMIT`] messages is left to the channel. A few messages are dropped at once, the rest by
     /// [`drop_some`](Self::drop_some): what a flood has left is not to be waited for.
     pub(super) fn close(&self) {
-        let Some(mut receiver) = self.receiver.take() else { return };
+        let Some(receiver) = self.receiver.take() else { return };
         self.is_closed.set(true);
-        let mut cx = task::Context::from_waker(noop_waker_ref());
-        let mut left = VecDeque::new();
-        while left.len() < DRAIN_LIMIT {
-            let Poll::Ready(Some(message)) = Pin::new(&mut receiver).poll_next(&mut cx) else { break };
-            left.push_back(message);
-        }
-        self.note_residue(unwind::dispose(receiver));
+        let (left, closed) = close(receiver);
+        self.note_residue(closed);
         if !left.is_empty() {
             self.rare(|rare| rare.left = left);
             self.drop_some(FEW);

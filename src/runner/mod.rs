@@ -38,6 +38,7 @@ mod incarnation;
 mod launch;
 mod protocol;
 mod pump;
+mod remote;
 mod seat;
 
 pub use self::seat::ExitContext;
@@ -46,5 +47,6 @@ pub(crate) use self::{
     inbox::{addr_key, closed_addr},
     launch::{launch, launch_root, Birth, Launched, TaskDue, Terms},
     protocol::{Begun, Ended, Link, NotAlive, Report, Reports, RunnerHandle, StartFailure, Stopped, What},
+    remote::{launch_on, Sent, Stranded},
     seat::{after_burial, ending_reason, last_words, leave_words},
 };

@@ -2,6 +2,8 @@
 
 use std::{fmt, future::Future, marker::PhantomData, time::Duration};
 
+use actix::ArbiterHandle;
+
 use super::{ChildActor, ChildSpec, Start, StartContext, Starting};
 use crate::{
     exit::BoxError,
@@ -69,6 +71,7 @@ struct Rare {
     max_restarts: Option<(u32, Duration)>,
     give_up: GiveUp,
     key: Option<ChildKey>,
+    arbiter: Option<ArbiterHandle>,
 }
 
 impl Options {
@@ -82,6 +85,10 @@ impl Options {
 
     fn key(&self) -> Option<ChildKey> {
         self.rare.as_ref()?.key.clone()
+    }
+
+    fn arbiter(&self) -> Option<ArbiterHandle> {
+        self.rare.as_ref()?.arbiter.clone()
     }
 
     fn budget(&self) -> Option<Budget> {
@@ -227,6 +234,17 @@ macro_rules! shared_options {
             self.options.rare().key = Some(key.into());
             self
         }
+
+        /// The arbiter the child lives on, in all its incarnations. Default: as the supervisor's
+        /// [`Placement`](crate::Placement) says.
+        ///
+        /// If that arbiter has gone, a start is answered [`ArbiterGone`](crate::StartChildError::ArbiterGone); if it goes
+        /// under the child, the child ends with [`ExitReason::ArbiterGone`](crate::ExitReason::ArbiterGone) and is removed,
+        /// as there is nowhere to restart it.
+        pub fn on(mut self, arbiter: ArbiterHandle) -> Self {
+            self.options.rare().arbiter = Some(arbiter);
+            self
+        }
     };
 }
 
@@ -308,6 +326,10 @@ where
         self.options.key()
     }
 
+    fn arbiter(&self) -> Option<ArbiterHandle> {
+        self.options.arbiter()
+    }
+
     fn start_timeout(&self) -> Option<Duration> {
         self.options.start_timeout
     }
@@ -320,7 +342,7 @@ where
         self.options.budget()
     }
 
-    fn into_start(self) -> impl FnMut(&mut StartContext<A>) -> Starting<A, I> + 'static {
+    fn into_start(self) -> impl FnMut(&mut StartContext<A>) -> Starting<A, I> + Send + 'static {
         self.start
     }
 }
@@ -383,6 +405,10 @@ where
 
     fn key(&self) -> Option<ChildKey> {
         self.options.key()
+    }
+
+    fn arbiter(&self) -> Option<ArbiterHandle> {
+        self.options.arbiter()
     }
 }
 

@@ -3,15 +3,17 @@
 
 mod child;
 mod flags;
+mod placement;
 mod start;
 
 use std::time::Duration;
 
-use actix::{Actor, Context, Supervised};
+use actix::{Actor, ArbiterHandle, Context, Supervised};
 
 pub use self::{
     child::{Child, OnceChild},
     flags::{Flags, Strategy},
+    placement::Placement,
     start::{MissingExtra, Start, StartContext, StartResult, Starting},
 };
 pub(crate) use self::{
@@ -85,8 +87,8 @@ pub trait ChildSpec: Send + 'static {
 
     /// Makes the actor, now or later.
     ///
-    /// Runs on the supervisor's arbiter, inside the supervisor's turn: what takes time belongs into
-    /// [`Starting::later`].
+    /// Runs on the arbiter that the child is to live on. Where that is the supervisor's, as it is unless told otherwise,
+    /// it runs inside the supervisor's turn: what takes time belongs into [`Starting::later`].
     fn start(&mut self, cx: &mut StartContext<Self::Actor>) -> Starting<Self::Actor, Self::Info>;
 
     /// Which ends are followed by a restart. Default: [`Restart::Permanent`].
@@ -131,9 +133,16 @@ pub trait ChildSpec: Send + 'static {
         None
     }
 
+    /// The arbiter the child is to live on. Default: as the supervisor's [`Placement`] says.
+    fn arbiter(&self) -> Option<ArbiterHandle> {
+        None
+    }
+
     /// What is kept of a child that may be restarted. Options have been asked for by then and need not stay.
     #[doc(hidden)]
-    fn into_start(mut self) -> impl FnMut(&mut StartContext<Self::Actor>) -> Starting<Self::Actor, Self::Info> + 'static
+    fn into_start(
+        mut self,
+    ) -> impl FnMut(&mut StartContext<Self::Actor>) -> Starting<Self::Actor, Self::Info> + Send + 'static
     where
         Self: Sized,
     {

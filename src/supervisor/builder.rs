@@ -19,7 +19,7 @@ use crate::{
     policy::{Backoff, ChildType},
     registry::{self, Lease},
     runner,
-    spec::{Child, Flags, Start, StartContext, Starting, Strategy},
+    spec::{Child, Flags, Placement, Start, StartContext, Starting, Strategy},
     unwind,
 };
 
@@ -115,6 +115,8 @@ flag_methods! {
     backoff(backoff: Backoff);
     /// See [`Flags::max_concurrent_starts`]: how many asynchronous starts may go on at a time. Default unlimited.
     max_concurrent_starts(max_starts: NonZeroUsize);
+    /// See [`Flags::placement`]: where children live. Default on the supervisor's own arbiter.
+    placement(placement: Placement);
 }
 
 impl Builder {

@@ -13,7 +13,7 @@ use super::{
     DynamicSupervisor,
 };
 use crate::{
-    children::{Entry, Phase},
+    children::Entry,
     error::TerminateChildError,
     event::{Fact, Offender, Subject},
     id::ChildId,
@@ -78,7 +78,7 @@ impl DynamicSupervisor {
     /// Tells a child to end, as its shutdown says. A second time joins the first.
     pub(super) fn tell_to_end(&mut self, id: ChildId) -> Told {
         let Some(entry) = self.children.get(id) else { return Told::NotFound };
-        if entry.phase() == Phase::Stopping {
+        if entry.phase().is_ending() {
             return Told::Stopping;
         }
         let shutdown = entry.rules.shutdown;

@@ -6,9 +6,11 @@
 
 mod builder;
 mod closing;
+mod elsewhere;
 mod ending;
 mod error;
 mod handlers;
+mod hosts;
 mod initial;
 mod keyed;
 mod messages;
@@ -39,7 +41,7 @@ pub use self::{
     module::{Init, SupervisorModule},
     naming::SupervisorRegistry,
 };
-use self::{closing::Closing, module::FlagSource, reply::Promise, seat::Seat};
+use self::{closing::Closing, hosts::Hosts, module::FlagSource, reply::Promise, seat::Seat};
 use crate::{
     children::Children,
     directory::Listed,
@@ -83,6 +85,8 @@ pub struct DynamicSupervisor {
     last_rules: Option<Rc<Rules>>,
     extras: Extras,
     max_concurrent_starts: Option<NonZeroUsize>,
+    /// Arbiters of its own.
+    hosts: Option<Box<Hosts>>,
     lease: Option<Arc<Lease>>,
     has_started: bool,
     /// A summary of the reports left out is due in a while.
@@ -108,6 +112,7 @@ impl DynamicSupervisor {
             last_rules: None,
             extras: flags.extras.clone(),
             max_concurrent_starts: flags.max_concurrent_starts,
+            hosts: Hosts::new(flags.placement).map(Box::new),
             lease,
             has_started: false,
             summary_is_due: false,
@@ -193,7 +198,7 @@ impl Actor for DynamicSupervisor {
         if self.is_open() {
             self.close(None, ctx);
         }
-        if self.children.is_empty() {
+        if self.children.is_empty() && !self.is_joining() {
             Running::Stop
         } else {
             Running::Continue

@@ -3,14 +3,14 @@
 use actix::Context;
 use tokio::time::Instant;
 
-use super::{keyed::Waiter, now, reply::Promise, DynamicSupervisor};
+use super::{hosts::Site, keyed::Waiter, now, reply::Promise, DynamicSupervisor};
 use crate::{
     children::Entry,
     directory::Held,
     error::{StartChildError, TerminateChildError},
     event::{Fact, Offender, Subject},
     id::ChildId,
-    runner::RunnerHandle,
+    runner::{Ended, RunnerHandle},
     snapshot::{ChildInfo, ErasedAddr},
     unwind::{self, PanicReport},
 };
@@ -25,6 +25,12 @@ pub(super) struct Seat {
 #[derive(Default)]
 pub(super) struct Rare {
     pub(super) key: Option<Held>,
+    /// Where it lives, if not here.
+    pub(super) site: Option<Site>,
+    /// Told to begin this incarnation elsewhere, and has not answered.
+    pub(super) is_beginning: bool,
+    /// How it had ended before it could be told to: the notice of that and the order have crossed.
+    pub(super) crossed: Option<Ended>,
     /// Who asked for its first start, while that goes on.
     pub(super) starter: Option<Starter>,
     pub(super) terminators: Vec<Promise<Result<(), TerminateChildError>>>,
@@ -91,7 +97,10 @@ impl DynamicSupervisor {
         }
         let _ = unwind::dispose(entry);
         let Some(rare) = rare else { return drop(unwind::dispose(started)) };
-        let Rare { key, starter, terminators, waiters } = *rare;
+        let Rare { key, site, starter, terminators, waiters, .. } = *rare;
+        if let (Some(Site::Pool(berth)), Some(hosts)) = (site, &mut self.hosts) {
+            hosts.leave(berth);
+        }
         if let (Some(held), Some(keys)) = (&key, self.keys()) {
             keys.remove(held);
         }

@@ -1,8 +1,14 @@
 //! Starting a child, and starting it again.
 
-use std::{cell::RefCell, mem, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    mem,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use actix::{Addr, AsyncContext, Context, Handler, Message};
+use actix::{Addr, ArbiterHandle, AsyncContext, Context, Handler, Message};
 
 use super::{
     messages::{StartChild, Started},
@@ -19,7 +25,7 @@ use crate::{
     exit::ExitReason,
     id::{ChildId, Incarnation},
     key::ChildKey,
-    runner::{self, Begun, Birth, Launched, RunnerHandle, StartFailure, TaskDue, Terms},
+    runner::{self, Begun, Birth, Launched, RunnerHandle, Sent, StartFailure, TaskDue, Terms},
     spec::{ChildSpec, Rules},
     unwind,
 };
@@ -63,7 +69,22 @@ pub(super) enum Begin<S: ChildSpec> {
 pub(super) struct Later<S: ChildSpec> {
     id: ChildId,
     addr: Addr<S::Actor>,
-    info: Rc<RefCell<Option<S::Info>>>,
+    info: Slot<S::Info>,
+}
+
+/// Where what a start hands over lies until its caller is answered.
+enum Slot<I> {
+    Here(Rc<RefCell<Option<I>>>),
+    There(Arc<Mutex<Option<I>>>),
+}
+
+impl<I> Slot<I> {
+    fn take(self) -> Option<I> {
+        match self {
+            Self::Here(info) => info.borrow_mut().take(),
+            Self::There(info) => info.lock().unwrap_or_else(PoisonError::into_inner).take(),
+        }
+    }
 }
 
 /// What is settled before a child is launched.
@@ -72,6 +93,7 @@ struct Admitted {
     rules: Rc<Rules>,
     start_timeout: Option<Duration>,
     key: Option<Held>,
+    arbiter: Option<ArbiterHandle>,
 }
 
 impl DynamicSupervisor {
@@ -96,13 +118,14 @@ impl DynamicSupervisor {
             return Err(StartChildError::ShuttingDown);
         }
         let id = self.children.admit().map_err(|Full { limit }| StartChildError::MaxChildren { limit })?;
-        let asked = unwind::guard(|| (Rules::of(spec), spec.start_timeout(), key.or_else(|| spec.key())));
-        let (rules, start_timeout, key) = asked.map_err(StartChildError::Panicked)?;
+        let asked =
+            unwind::guard(|| (Rules::of(spec), spec.start_timeout(), key.or_else(|| spec.key()), spec.arbiter()));
+        let (rules, start_timeout, key, arbiter) = asked.map_err(StartChildError::Panicked)?;
         let key = match key {
             Some(key) => Some(self.prepare_key::<S::Actor>(key, ctx)?),
             None => None,
         };
-        Ok(Admitted { id, rules: self.shared(rules), start_timeout, key })
+        Ok(Admitted { id, rules: self.shared(rules), start_timeout, key, arbiter })
     }
 
     /// Most children of a supervisor have the same rules as the one started before: they are kept once.
@@ -114,10 +137,21 @@ impl DynamicSupervisor {
     }
 
     fn launch<S: ChildSpec>(&mut self, spec: S, admitted: Admitted, ctx: &mut Context<Self>) -> Begin<S> {
-        let Admitted { id, rules, start_timeout, key } = admitted;
+        let Admitted { id, rules, start_timeout, key, arbiter } = admitted;
         let link = self.link(ctx);
         let (terms, birth) =
             (Terms { restart: rules.restart, child_type: rules.child_type, start_timeout }, Birth::new(id, link));
+        if arbiter.is_some() || self.hosts.is_some() {
+            let Some((site, arbiter)) = self.site(arbiter) else {
+                self.drop_spec(spec);
+                return Begin::Now(Err(StartChildError::ArbiterGone), None);
+            };
+            let Sent { addr, runner, info } = runner::launch_on(&arbiter, spec, terms, birth);
+            let mut seat = self.seat(id, runner, key, false);
+            seat.rare().site = Some(site);
+            self.insert(id, Entry::new(rules, Phase::Starting, seat, now()));
+            return Begin::Later(Later { id, addr, info: Slot::There(info) });
+        }
         match runner::launch(spec, &terms, birth) {
             Launched::Running { addr, runner, info, task } => {
                 self.insert(id, Entry::new(rules, Phase::Running, self.seat(id, runner, key, true), now()));
@@ -126,7 +160,7 @@ impl DynamicSupervisor {
             }
             Launched::Starting { addr, runner, info } => {
                 self.insert(id, Entry::new(rules, Phase::Starting, self.seat(id, runner, key, false), now()));
-                Begin::Later(Later { id, addr, info })
+                Begin::Later(Later { id, addr, info: Slot::Here(info) })
             }
             Launched::Not(failure) => Begin::Now(Err(failure.into()), None),
         }
@@ -140,7 +174,7 @@ impl DynamicSupervisor {
     ) {
         if let Some(seat) = self.children.seat_mut(id) {
             seat.rare().starter = Some(Box::new(move |result: Result<(), StartChildError>| {
-                tell(result.map(|()| Started::new(id, addr, taken(&info))));
+                tell(result.map(|()| Started::new(id, addr, info.take())));
             }));
         }
     }
@@ -161,10 +195,6 @@ impl DynamicSupervisor {
         }
         self.children.insert(id, entry);
     }
-}
-
-fn taken<I>(info: &Rc<RefCell<Option<I>>>) -> Option<I> {
-    info.borrow_mut().take()
 }
 
 impl From<StartFailure> for StartChildError {
@@ -240,7 +270,7 @@ impl DynamicSupervisor {
                     self.tell_of(id, |child| Fact::Restarted { child });
                 }
             }
-            Begun::Starting => {}
+            Begun::Starting => self.note_beginning(id),
             Begun::Not(failure) => self.not_started(id, incarnation, failure, ctx),
         }
     }
@@ -253,7 +283,10 @@ impl DynamicSupervisor {
         self.open_key(id, true);
         let rare = self.children.seat_mut(id).and_then(|seat| seat.rare.as_mut());
         let (starter, waiters) = match rare {
-            Some(rare) => (rare.starter.take(), mem::take(&mut rare.waiters)),
+            Some(rare) => {
+                rare.is_beginning = false;
+                (rare.starter.take(), mem::take(&mut rare.waiters))
+            }
             None => (None, Vec::new()),
         };
         match starter {
@@ -274,7 +307,9 @@ impl DynamicSupervisor {
         ctx: &mut Context<Self>,
     ) {
         if self.is_open() {
-            self.not_started(id, incarnation, failure, ctx);
+            if !self.is_stranded(id, incarnation, &failure) {
+                self.not_started(id, incarnation, failure, ctx);
+            }
         } else {
             // Its entry went when the shutdown began.
             let _ = unwind::dispose(failure);

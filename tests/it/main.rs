@@ -18,6 +18,7 @@ mod child_specs;
 mod faults;
 mod naming;
 mod parity;
+mod placement;
 mod races;
 mod smoke;
 mod supervisors;
