@@ -79,6 +79,8 @@ pub(crate) enum Fact<'a> {
     Residue { of: Subject<'a>, panic: &'a PanicReport },
     /// A child keeps its thread beyond its deadline; it is not waited for any longer.
     Abandoned { child: Offender<'a> },
+    /// A thread of the supervisor's own is blocked, by this child if that is known.
+    ThreadBlocked { by: Option<Offender<'a>>, children: usize },
     /// Threads of the supervisor's own have not ended in time.
     ThreadsLeft,
     /// A child kept its thread beyond its deadline, and has ended now.
@@ -254,6 +256,12 @@ fn log(supervisor: &str, fact: &Fact<'_>) {
         ),
         Fact::Abandoned { child } => {
             tell_child!(error, supervisor, child, "child keeps its thread blocked past its deadline; it is left behind")
+        }
+        Fact::ThreadBlocked { by: Some(child), children } => {
+            tell_child!(error, supervisor, child, children, "child blocks its thread, and the children that share it")
+        }
+        Fact::ThreadBlocked { by: None, children } => {
+            error!(target: target!(), supervisor, children, "a thread of the supervisor's own is blocked")
         }
         Fact::ThreadsLeft => {
             error!(target: target!(), supervisor, "threads of the supervisor's own have not ended in time")

@@ -72,6 +72,7 @@ mod event;
 mod exit;
 mod id;
 mod key;
+mod partition;
 mod policy;
 mod registry;
 mod runner;
@@ -87,12 +88,13 @@ pub use crate::{
     exit::{BoxError, ExitReason, Failure},
     id::ChildId,
     key::{ChildKey, Key},
+    partition::{PartitionSupervisor, Partitions},
     policy::{Backoff, Budget, ChildType, GiveUp, Restart, Shutdown},
     runner::ExitContext,
     snapshot::{ChildInfo, ShutdownReport},
     spec::{
-        Child, ChildActor, ChildSpec, Flags, MissingExtra, OnceChild, Placement, Start, StartContext, StartResult,
-        Starting, Strategy,
+        Child, ChildActor, ChildSpec, Flags, MissingExtra, OnUnresponsive, OnceChild, Placement, Start, StartContext,
+        StartResult, Starting, Strategy,
     },
     supervisor::{
         Answer, AwaitExit, Builder, ChildHandle, CountChildren, DynamicSupervisor, GetOrStart, Init, InitialChildren,
@@ -108,9 +110,10 @@ pub mod prelude {
     pub use crate::{
         unwind::PanicReport, Backoff, BoxError, Budget, Child, ChildActor, ChildCounts, ChildHandle, ChildId,
         ChildInfo, ChildKey, ChildSpec, ChildState, ChildType, CountChildren, DynamicSupervisor, ExitContext,
-        ExitReason, Flags, GetOrStart, GiveUp, Init, KillChild, Linked, MissingExtra, Placement, Restart, Shutdown,
-        ShutdownReport, Start, StartChild, StartChildError, StartContext, StartError, Started, Starting, Stop,
-        SupervisorAddr, SupervisorGone, SupervisorModule, TerminateChild, TerminateChildError, WhichChildren,
+        ExitReason, Flags, GetOrStart, GiveUp, Init, KillChild, Linked, MissingExtra, OnUnresponsive,
+        PartitionSupervisor, Partitions, Placement, Restart, Shutdown, ShutdownReport, Start, StartChild,
+        StartChildError, StartContext, StartError, Started, Starting, Stop, SupervisorAddr, SupervisorGone,
+        SupervisorModule, TerminateChild, TerminateChildError, WhichChildren,
     };
 }
 

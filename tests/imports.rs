@@ -43,6 +43,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "unwind",
         ],
     ),
+    ("partition", &["supervisor", "children", "snapshot", "spec", "error", "key", "exit", "id"]),
 ];
 
 /// Names that the pure modules must not know: no clock, no runtime, no actors.

@@ -7,7 +7,9 @@ use tokio::time::Instant;
 use super::{
     child::{deadline, has_overrun, inline_context, Runner, State, Task},
     inbox::addr_key,
+    launch::Birth,
     protocol::{Begun, Ended, NotAlive, Run, StartFailure, Stopped, What},
+    remote::Stranded,
 };
 use crate::{
     exit::ExitReason,
@@ -30,6 +32,11 @@ impl<A: ChildActor> Run for Runner<A> {
 
     fn is_here(&self) -> bool {
         true
+    }
+
+    /// On the supervisor's own arbiter there is nobody who could.
+    fn take_over(&self, _: Birth) -> Option<Box<dyn Stranded>> {
+        None
     }
     fn wait(self: Rc<Self>, next: id::Incarnation, delay: Duration) {
         let life = &mut *self.life.borrow_mut();
@@ -127,11 +134,16 @@ impl<A: ChildActor> Runner<A> {
         self.inbox.publish();
         let last_exit = life.last_exit.as_ref().map(|last| last.1.clone());
         let cx = self.start_context(incarnation, last_exit);
-        let (Some(spec), Some(mut cx)) = (&mut life.spec, cx) else {
+        let shared = if life.spec.is_none() { self.inbox.shared() } else { None };
+        let mut lent = shared.as_ref().and_then(|shared| shared.take_spec());
+        let (Some(spec), Some(mut cx)) = (life.spec.as_mut().or(lent.as_mut()), cx) else {
             return (Begun::Not(StartFailure::Exited(ExitReason::Unknown)), None);
         };
         let starting = unwind::guard(|| spec.respawn(&mut cx, self));
         let limit = spec.start_timeout();
+        if let Some(shared) = shared {
+            shared.put_spec(lent);
+        }
         self.tell_residue();
         match starting {
             Err(report) => (Begun::Not(StartFailure::Panicked(report)), None),

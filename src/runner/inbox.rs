@@ -8,6 +8,7 @@ use std::{
     mem,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{self, Poll},
 };
 
@@ -23,6 +24,7 @@ use futures::{task::noop_waker_ref, Stream};
 use super::{
     pump::{Budget, Door, Pump},
     seat::Obituary,
+    shared::{Lent, Shared},
 };
 use crate::{
     exit::ExitReason,
@@ -69,13 +71,15 @@ struct Rare<A: ChildActor> {
     obituaries: Vec<Obituary>,
     /// What the last incarnation left for requests that come too late.
     last_words: Option<Rc<dyn Any>>,
+    /// The mailbox and the spec of a child that can be taken over.
+    shared: Option<Arc<Shared<A>>>,
     /// Messages of the closed mailbox that have not been dropped yet.
     left: VecDeque<Envelope<A>>,
 }
 
 impl<A: ChildActor> Default for Rare<A> {
     fn default() -> Self {
-        Self { residue: None, obituaries: Vec::new(), last_words: None, left: VecDeque::new() }
+        Self { residue: None, obituaries: Vec::new(), last_words: None, shared: None, left: VecDeque::new() }
     }
 }
 
@@ -126,6 +130,10 @@ impl<A: ChildActor> Inbox<A> {
         if let Some(receiver) = self.receiver.take() {
             *ctx.parts() = ContextParts::new(receiver.sender_producer());
             self.receiver.set(Some(receiver));
+        } else if let Some(producer) =
+            self.shared().and_then(|shared| shared.with_receiver(|own| own.sender_producer()))
+        {
+            *ctx.parts() = ContextParts::new(producer);
         }
         self.spawn_pump(&mut ctx);
         ctx
@@ -198,7 +206,21 @@ impl<A: ChildActor> Inbox<A> {
 
     /// The mailbox, for a runner elsewhere; `None` once closed.
     pub(super) fn take_receiver(&self) -> Option<AddressReceiver<A>> {
-        self.receiver.take()
+        self.receiver.take().or_else(|| self.shared()?.take_receiver())
+    }
+
+    /// Lets others take the mailbox over.
+    pub(super) fn share(&self) -> Option<Arc<Shared<A>>> {
+        let shared = Shared::new(self.receiver.take()?, None);
+        self.rare(|rare| rare.shared = Some(Arc::clone(&shared)));
+        Some(shared)
+    }
+
+    pub(super) fn shared(&self) -> Option<Arc<Shared<A>>> {
+        let rare = self.rare.take()?;
+        let shared = rare.shared.clone();
+        self.rare.set(Some(rare));
+        shared
     }
 
     pub(super) fn incarnation(&self) -> Incarnation {
@@ -273,17 +295,19 @@ impl<A: ChildActor> Inbox<A> {
 
     /// Lends the receiver, unless the mailbox is closed. A panic in `work` must not get here: it would close it.
     #[inline]
-    pub(super) fn with_receiver(&self, work: impl FnOnce(&mut AddressReceiver<A>)) {
+    pub(super) fn with_receiver(&self, work: impl FnOnce(Lent<'_, A>)) {
         if let Some(mut receiver) = self.receiver.take() {
-            work(&mut receiver);
+            work(Lent::Own(&mut receiver));
             self.receiver.set(Some(receiver));
+        } else if let Some(shared) = self.shared() {
+            work(Lent::Shared(&shared));
         }
     }
 
     /// Is this the end of one that ends when nobody holds an address? Then it is that once.
-    pub(super) fn ends_unreferenced(&self, receiver: &AddressReceiver<A>) -> bool {
+    pub(super) fn ends_unreferenced(&self, mailbox: &Lent<'_, A>) -> bool {
         // An address may be made from a weak one later; it finds a supervisor that is on its way out.
-        self.ends_unreferenced.get() && !receiver.connected() && self.ends_unreferenced.replace(false)
+        self.ends_unreferenced.get() && !mailbox.is_referenced() && self.ends_unreferenced.replace(false)
     }
 
     /// Closes the mailbox for good. What is still queued is dropped, its senders get `Closed`.
@@ -294,7 +318,7 @@ impl<A: ChildActor> Inbox<A> {
     /// [`DRAIN_LIMIT`] messages is left to the channel. A few messages are dropped at once, the rest by
     /// [`drop_some`](Self::drop_some): what a flood has left is not to be waited for.
     pub(super) fn close(&self) {
-        let Some(receiver) = self.receiver.take() else { return };
+        let Some(receiver) = self.take_receiver() else { return };
         self.is_closed.set(true);
         let (left, closed) = close(receiver);
         self.note_residue(closed);

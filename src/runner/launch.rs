@@ -55,6 +55,8 @@ pub(crate) struct Terms {
     pub(crate) restart: Restart,
     pub(crate) child_type: ChildType,
     pub(crate) start_timeout: Option<Duration>,
+    /// It can be taken over if its thread is blocked.
+    pub(crate) takes_over: bool,
 }
 
 /// What a launch came to; `A` and `I` are known from here upwards only to the caller of `start_child`.

@@ -2,7 +2,7 @@
 
 use std::{any::Any, rc::Rc, sync::Arc, time::Duration};
 
-use super::{gate::StartLimit, remote::Stranded};
+use super::{gate::StartLimit, launch::Birth, remote::Stranded};
 use crate::{
     exit::{BoxError, ExitReason},
     id::{ChildId, Incarnation, SupervisorId},
@@ -135,6 +135,11 @@ impl RunnerHandle {
         Rc::clone(&self.0).kill();
     }
 
+    /// What a child needs to go on elsewhere, taken away from a runner that does not move; `None` if it cannot be had.
+    pub(crate) fn take_over(&self, birth: Birth) -> Option<Box<dyn Stranded>> {
+        self.0.take_over(birth)
+    }
+
     /// A `WeakAddr` of the child's, its type erased.
     pub(crate) fn weak_addr(&self) -> Box<dyn Any + Send + Sync> {
         self.0.weak_addr()
@@ -164,6 +169,7 @@ pub(super) trait Run {
     /// Gives it the task that polls it.
     fn spawn(self: Rc<Self>);
     fn is_here(&self) -> bool;
+    fn take_over(&self, birth: Birth) -> Option<Box<dyn Stranded>>;
     fn begin(self: Rc<Self>, incarnation: Incarnation) -> Begun;
     fn wait(self: Rc<Self>, next: Incarnation, delay: Duration);
     fn stop(self: Rc<Self>, shutdown: Shutdown) -> Stopped;

@@ -17,7 +17,10 @@ use std::{
     future::Future,
     pin::Pin,
     rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, OnceLock, PoisonError,
+    },
     task::{self, Poll},
     time::Duration,
 };
@@ -34,6 +37,7 @@ use super::{
     launch::{first, Birth, First, Respawn, Terms, MAILBOX_CAPACITY},
     protocol::{Begun, Report, Run, RunnerHandle, StartFailure, Stopped, What},
     pump::Budget,
+    shared::Shared,
 };
 use crate::{
     exit::ExitReason,
@@ -52,15 +56,46 @@ enum Command {
     End,
 }
 
+/// Where a child lives.
+#[derive(Clone)]
+pub(crate) struct Home {
+    pub(crate) arbiter: ArbiterHandle,
+    /// The number of the child that its thread is busy with, 0 if none. `None`: nobody asks.
+    pub(crate) busy_with: Option<Arc<AtomicU64>>,
+}
+
+impl Home {
+    /// Until the guard is dropped its thread is busy with this child.
+    fn busy(&self, number: u64) -> Busy<'_> {
+        if let Some(busy_with) = &self.busy_with {
+            busy_with.store(number, Ordering::Relaxed);
+        }
+        Busy(self)
+    }
+}
+
+struct Busy<'a>(&'a Home);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        if let Some(busy_with) = &self.0.busy_with {
+            busy_with.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
 /// The way to a runner elsewhere.
 struct Remote<A: ChildActor> {
     commands: UnboundedSender<Command>,
     weak_addr: WeakAddr<A>,
+    /// Of a child that can be taken over, once it has started.
+    shared: Arc<OnceLock<Arc<Shared<A>>>>,
+    budget: Budget,
 }
 
 impl<A: ChildActor> Remote<A> {
-    fn handle(commands: UnboundedSender<Command>, weak_addr: WeakAddr<A>) -> RunnerHandle {
-        RunnerHandle::new(Rc::new(Self { commands, weak_addr }))
+    fn new(commands: UnboundedSender<Command>, weak_addr: WeakAddr<A>, budget: Budget) -> Self {
+        Self { commands, weak_addr, shared: Arc::default(), budget }
     }
 
     /// Where nobody reads it any more the arbiter is gone, and a report on its way tells so.
@@ -75,6 +110,19 @@ impl<A: ChildActor> Run for Remote<A> {
 
     fn is_here(&self) -> bool {
         false
+    }
+
+    fn take_over(&self, birth: Birth) -> Option<Box<dyn Stranded>> {
+        let (receiver, spec) = self.shared.get()?.take_over()?;
+        Some(Box::new(Estate {
+            receiver: Some(receiver),
+            weak_addr: Some(self.weak_addr.clone()),
+            spec: Some(spec),
+            birth: Some(birth),
+            budget: self.budget,
+            last_exit: None,
+            takes_over: true,
+        }))
     }
 
     fn begin(self: Rc<Self>, incarnation: id::Incarnation) -> Begun {
@@ -118,23 +166,21 @@ pub(crate) struct Sent<A: ChildActor, I> {
 }
 
 /// Sends a spec to be started on `arbiter`. What that comes to, also if there is no such arbiter any more, is reported.
-pub(crate) fn launch_on<S: ChildSpec>(
-    arbiter: &ArbiterHandle,
-    spec: S,
-    terms: Terms,
-    birth: Birth,
-) -> Sent<S::Actor, S::Info> {
+pub(crate) fn launch_on<S: ChildSpec>(home: Home, spec: S, terms: Terms, birth: Birth) -> Sent<S::Actor, S::Info> {
     let (sender, receiver) = channel::channel(MAILBOX_CAPACITY);
     let addr = Addr::new(sender);
     let (commands, orders) = unbounded_channel();
     let info = Arc::new(Mutex::new(None));
     let answered = Arc::clone(&info);
-    let runner = Remote::handle(commands, addr.downgrade());
+    let remote = Remote::new(commands, addr.downgrade(), terms.child_type.into());
+    let shared = Arc::clone(&remote.shared);
 
     let weak_addr = addr.downgrade();
     let passenger = Passenger { aboard: Some((spec, receiver, birth)) };
+    let arbiter = home.arbiter.clone();
     arbiter.spawn_fn(move || {
         let Some((spec, receiver, birth)) = passenger.arrive() else { return };
+        let _busy = home.busy(birth.id().number());
         let Some(addr) = weak_addr.upgrade() else { return };
         let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, terms.child_type.into(), false), Some(birth)));
         drop(addr);
@@ -148,9 +194,12 @@ pub(crate) fn launch_on<S: ChildSpec>(
             First::Starting(future) => runner.await_start(future, terms.start_timeout, keep),
             First::Not(failure) => return runner.report(What::NotStarted(failure)),
         }
-        actix_rt::spawn(RemoteTask { runner, orders });
+        if terms.takes_over {
+            runner.share(&shared);
+        }
+        actix_rt::spawn(RemoteTask { runner, orders, home: home.clone() });
     });
-    Sent { addr, runner, info }
+    Sent { addr, runner: RunnerHandle::new(Rc::new(remote)), info }
 }
 
 /// A spec on its way. If it does not arrive, as the arbiter is gone, its start has failed.
@@ -187,22 +236,24 @@ impl<S: ChildSpec> Drop for Passenger<S> {
 struct RemoteTask<A: ChildActor> {
     runner: Rc<Runner<A>>,
     orders: UnboundedReceiver<Command>,
+    home: Home,
 }
 
 impl<A: ChildActor> Future for RemoteTask<A> {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        let Self { runner, orders, home } = self.get_mut();
+        let _busy = home.busy(runner.birth.as_ref().map_or(0, |birth| birth.id().number()));
         // An order is carried out where no incarnation is being polled, so the cell is never borrowed twice.
-        while let Poll::Ready(order) = self.orders.poll_recv(cx) {
+        while let Poll::Ready(order) = orders.poll_recv(cx) {
             let Some(order) = order else {
                 // The handle is gone, and nobody can order any more.
-                self.runner.carry_out(Command::End);
+                runner.carry_out(Command::End);
                 break;
             };
-            self.runner.carry_out(order);
+            runner.carry_out(order);
         }
-        let runner = &self.runner;
         unwind::guard(|| runner.turn(cx)).unwrap_or_else(|report| runner.panicked(report))
     }
 }
@@ -239,6 +290,14 @@ impl<A: ChildActor> Runner<A> {
         }
     }
 
+    /// Lets others take the child over, from now on.
+    fn share(&self, with: &OnceLock<Arc<Shared<A>>>) {
+        if let Some(shared) = self.inbox.share() {
+            shared.put_spec(self.life.borrow_mut().spec.take());
+            let _ = with.set(shared);
+        }
+    }
+
     /// The arbiter is gone: tells so, and what is left of the child.
     fn strand(self: &Rc<Self>) {
         let Ok(mut life) = self.life.try_borrow_mut() else { return };
@@ -270,15 +329,20 @@ impl<A: ChildActor> Runner<A> {
             }
             life.state = State::Over;
             self.inbox.publish();
+            let shared = self.inbox.shared();
             let estate = Estate {
                 receiver: self.inbox.take_receiver(),
                 weak_addr: self.inbox.weak_addr(),
-                spec: life.spec.take(),
+                spec: life.spec.take().or_else(|| shared.as_ref()?.take_spec()),
+                takes_over: shared.is_some(),
                 birth: self.birth.as_ref().map(Birth::again),
                 budget: self.inbox.budget(),
                 last_exit: life.last_exit.take(),
             };
-            self.report(What::Stranded(Box::new(estate)));
+            // Without a mailbox it has been taken over.
+            if estate.receiver.is_some() {
+                self.report(What::Stranded(Box::new(estate)));
+            }
         }
         self.inbox.drop_some(usize::MAX);
         self.tell_residue();
@@ -293,8 +357,8 @@ impl<A: ChildActor> Drop for RemoteTask<A> {
 
 /// What is left of a child whose arbiter is gone.
 pub(crate) trait Stranded: Send {
-    /// Settles the child on `arbiter`, where it waits for orders. If it does not get there it is reported again.
-    fn settle(self: Box<Self>, arbiter: &ArbiterHandle) -> Option<RunnerHandle>;
+    /// Settles the child at this home, where it waits for orders. If it does not get there it is reported again.
+    fn settle(self: Box<Self>, home: Home) -> Option<RunnerHandle>;
 }
 
 /// All that a child needs to go on.
@@ -305,19 +369,26 @@ struct Estate<A: ChildActor> {
     birth: Option<Birth>,
     budget: Budget,
     last_exit: Option<Box<(id::Incarnation, ExitReason)>>,
+    takes_over: bool,
 }
 
 impl<A: ChildActor> Stranded for Estate<A> {
-    fn settle(self: Box<Self>, arbiter: &ArbiterHandle) -> Option<RunnerHandle> {
+    fn settle(self: Box<Self>, home: Home) -> Option<RunnerHandle> {
         let (commands, orders) = unbounded_channel();
-        let handle = Remote::handle(commands, self.weak_addr.clone()?);
+        let remote = Remote::new(commands, self.weak_addr.clone()?, self.budget);
+        let shared = Arc::clone(&remote.shared);
         let settler = Settler(Some(self));
+        let arbiter = home.arbiter.clone();
         arbiter.spawn_fn(move || {
-            if let Some(runner) = settler.arrive().and_then(|estate| estate.runner()) {
-                actix_rt::spawn(RemoteTask { runner, orders });
+            let Some(estate) = settler.arrive() else { return };
+            let takes_over = estate.takes_over;
+            let Some(runner) = estate.runner() else { return };
+            if takes_over {
+                runner.share(&shared);
             }
+            actix_rt::spawn(RemoteTask { runner, orders, home });
         });
-        Some(handle)
+        Some(RunnerHandle::new(Rc::new(remote)))
     }
 }
 

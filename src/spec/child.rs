@@ -4,7 +4,7 @@ use std::{fmt, future::Future, marker::PhantomData, time::Duration};
 
 use actix::ArbiterHandle;
 
-use super::{ChildActor, ChildSpec, Start, StartContext, Starting};
+use super::{ChildActor, ChildSpec, OnUnresponsive, Start, StartContext, Starting};
 use crate::{
     exit::BoxError,
     key::ChildKey,
@@ -72,6 +72,7 @@ struct Rare {
     give_up: GiveUp,
     key: Option<ChildKey>,
     arbiter: Option<ArbiterHandle>,
+    on_unresponsive: OnUnresponsive,
 }
 
 impl Options {
@@ -291,6 +292,15 @@ impl<A, I, F> Child<A, I, F> {
         self.options.rare().give_up = give_up;
         self
     }
+
+    /// What becomes of the child if its thread is found to be blocked, by itself or by another child there. Default:
+    /// [`OnUnresponsive::Wait`].
+    ///
+    /// It has an effect only on an arbiter of the supervisor's own [`Placement`](crate::Placement).
+    pub fn on_unresponsive(mut self, on_unresponsive: OnUnresponsive) -> Self {
+        self.options.rare().on_unresponsive = on_unresponsive;
+        self
+    }
 }
 
 impl<A, I, F> ChildSpec for Child<A, I, F>
@@ -340,6 +350,10 @@ where
 
     fn budget(&self) -> Option<Budget> {
         self.options.budget()
+    }
+
+    fn on_unresponsive(&self) -> OnUnresponsive {
+        self.options.rare.as_ref().map_or(OnUnresponsive::Wait, |rare| rare.on_unresponsive)
     }
 
     fn into_start(self) -> impl FnMut(&mut StartContext<A>) -> Starting<A, I> + Send + 'static {

@@ -41,6 +41,7 @@ pub struct Flags {
     pub(crate) backoff: Option<Backoff>,
     pub(crate) max_concurrent_starts: Option<NonZeroUsize>,
     pub(crate) placement: Placement,
+    pub(crate) unresponsive_after: Duration,
 }
 
 impl Default for Flags {
@@ -55,6 +56,7 @@ impl Default for Flags {
             backoff: None,
             max_concurrent_starts: None,
             placement: Placement::Same,
+            unresponsive_after: Duration::from_secs(5),
         }
     }
 }
@@ -146,6 +148,13 @@ impl Flags {
     /// It is settled when the supervisor starts: a `Reinit` does not change it.
     pub fn placement(mut self, placement: Placement) -> Self {
         self.placement = placement;
+        self
+    }
+
+    /// How long the thread of an arbiter of the supervisor's own may be busy with one thing before it is reported as
+    /// blocked. Default 5 s. Looked at five times in that time; it is settled when the supervisor starts.
+    pub fn unresponsive_after(mut self, limit: Duration) -> Self {
+        self.unresponsive_after = limit;
         self
     }
 

@@ -21,6 +21,22 @@ pub enum Placement {
     LeastLoaded(usize),
 }
 
+/// What becomes of a child on an arbiter of a pool whose thread is found to be blocked; see
+/// [`Child::on_unresponsive`](crate::Child::on_unresponsive).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnUnresponsive {
+    /// It is waited for. The default: Rust cannot end a thread.
+    #[default]
+    Wait,
+    /// Its queue moves to a fresh incarnation on another arbiter, if its restart type and the limit allow a restart.
+    ///
+    /// **For a while there are two incarnations.** The old one goes on with the message that blocks it, and may do
+    /// anything with what it shares with others; it ends, with its hooks, when it gives its thread back. So this is for
+    /// actors whose state is their own.
+    TakeOver,
+}
+
 impl Placement {
     pub(crate) fn arbiters(self) -> usize {
         match self {

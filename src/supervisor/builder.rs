@@ -29,7 +29,7 @@ const MAILBOX_CAPACITY: usize = 0;
 impl DynamicSupervisor {
     /// A supervisor with options given here; see [`Builder`].
     pub fn builder() -> Builder {
-        Builder { source: Flags::new(), name: Name::None, initial: None }
+        Builder::with_flags(Flags::new())
     }
 
     /// A supervisor whose options are decided by a [`SupervisorModule`]; it can be named and nested like any other.
@@ -83,6 +83,12 @@ pub struct Builder<S = Flags> {
     initial: Option<Initial>,
 }
 
+impl Builder {
+    pub(crate) fn with_flags(flags: Flags) -> Self {
+        Self { source: flags, name: Name::None, initial: None }
+    }
+}
+
 /// In place of [`Flags`] in the [`Builder`] of a module-based supervisor.
 pub struct Module(FlagSource);
 
@@ -117,6 +123,8 @@ flag_methods! {
     max_concurrent_starts(max_starts: NonZeroUsize);
     /// See [`Flags::placement`]: where children live. Default on the supervisor's own arbiter.
     placement(placement: Placement);
+    /// See [`Flags::unresponsive_after`]: when a thread of a pool is reported as blocked. Default 5 s.
+    unresponsive_after(limit: Duration);
 }
 
 impl Builder {

@@ -1,11 +1,17 @@
 //! Children on other arbiters: what they report, and what becomes of them when their arbiter goes.
 
-use std::{thread, time::Duration};
+use std::{mem, thread, time::Duration};
 
 use actix::{ArbiterHandle, AsyncContext, Context, Handler, Message};
 use tokio::time::Instant;
 
-use super::{ending::End, hosts::Site, leave, now, seat::Seat, DynamicSupervisor};
+use super::{
+    ending::End,
+    hosts::{Berth, Blocked, Site},
+    leave, now,
+    seat::Seat,
+    DynamicSupervisor,
+};
 use crate::{
     children::{AfterExit, Entry, Phase},
     error::StartChildError,
@@ -13,7 +19,7 @@ use crate::{
     exit::ExitReason,
     id::{ChildId, Incarnation},
     policy::Asked,
-    runner::{Ended, StartFailure, Stranded},
+    runner::{Birth, Ended, Home, StartFailure, Stranded},
     unwind,
 };
 
@@ -25,10 +31,10 @@ const GRACE: Duration = Duration::from_secs(1);
 
 impl DynamicSupervisor {
     /// Where a child is to live that is not to live here. `None` if there is nowhere.
-    pub(super) fn site(&mut self, arbiter: Option<ArbiterHandle>) -> Option<(Site, ArbiterHandle)> {
+    pub(super) fn site(&mut self, arbiter: Option<ArbiterHandle>) -> Option<(Site, Home)> {
         match arbiter {
-            Some(arbiter) => Some((Site::Fixed, arbiter)),
-            None => self.hosts.as_mut()?.choose().map(|(berth, arbiter)| (Site::Pool(berth), arbiter)),
+            Some(arbiter) => Some((Site::Fixed, Home { arbiter, busy_with: None })),
+            None => self.hosts.as_mut()?.choose().map(|(berth, home)| (Site::Pool(berth), home)),
         }
     }
 
@@ -114,25 +120,75 @@ impl DynamicSupervisor {
             Some(Site::Pool(berth)) => Some(berth),
             Some(Site::Fixed) | None => None,
         };
-        let elsewhere = match (berth, &mut self.hosts) {
-            (Some(berth), Some(hosts)) => {
-                hosts.leave(berth);
-                hosts.choose()
-            }
-            _ => None,
-        };
-        let settled = elsewhere.and_then(|(berth, arbiter)| Some((berth, estate.settle(&arbiter)?)));
-        let (Some((berth, runner)), Some(seat)) = (settled, self.children.seat_mut(id)) else {
+        if !berth.is_some_and(|berth| self.settle(id, berth, estate)) {
             return self.lose(id, ctx);
-        };
-        seat.runner = runner;
-        let rare = seat.rare();
-        rare.site = Some(Site::Pool(berth));
-        let is_beginning = rare.is_beginning;
+        }
+        let Some(seat) = self.children.seat_mut(id) else { return };
         if let Some(due) = due {
             seat.runner.wait(incarnation, due.saturating_duration_since(now()));
-        } else if is_beginning {
+        } else if seat.rare().is_beginning {
             let _ = seat.runner.begin(incarnation);
+        }
+    }
+
+    /// Settles a child at another place of the pool, where it waits for orders. `false` if there is none.
+    fn settle(&mut self, id: ChildId, from: Berth, estate: Box<dyn Stranded>) -> bool {
+        let Some(hosts) = &mut self.hosts else { return false };
+        hosts.leave(from);
+        let settled = hosts.choose().and_then(|(berth, home)| Some((berth, estate.settle(home)?)));
+        let (Some((berth, runner)), Some(seat)) = (settled, self.children.seat_mut(id)) else { return false };
+        seat.runner = runner;
+        seat.rare().site = Some(Site::Pool(berth));
+        true
+    }
+
+    /// Has the threads of its own watched, if it has any.
+    pub(super) fn watch_threads(&mut self, ctx: &mut Context<Self>) {
+        if let Some(hosts) = &self.hosts {
+            ctx.run_interval(hosts.beat(), |supervisor, ctx| supervisor.take_pulse(ctx));
+        }
+    }
+
+    fn take_pulse(&mut self, ctx: &mut Context<Self>) {
+        let blocked = self.hosts.as_mut().map(|hosts| hosts.take_pulse(now())).unwrap_or_default();
+        for Blocked { berth, busy_with } in blocked {
+            let there = |entry: &Entry<Seat>| matches!(entry.seat.rare.as_ref().and_then(|rare| rare.site), Some(Site::Pool(at)) if at == berth);
+            let ids: Vec<ChildId> = self.children.iter().filter(|(_, entry)| there(entry)).map(|(id, _)| id).collect();
+            let culprit = ids.iter().copied().find(|id| id.number() == busy_with);
+            let culprit = culprit.and_then(|id| Some((id, self.children.get(id)?)));
+            let culprit =
+                culprit.map(|(id, entry)| Offender { id, incarnation: entry.incarnation, rules: &entry.rules });
+            self.teller.tell(&Fact::ThreadBlocked { by: culprit, children: ids.len() }, now);
+            if self.is_open() {
+                self.take_over(berth, ids, ctx);
+            }
+        }
+    }
+
+    /// Lets those children of a blocked thread go on elsewhere that are meant to.
+    fn take_over(&mut self, berth: Berth, ids: Vec<ChildId>, ctx: &mut Context<Self>) {
+        let mut is_retired = false;
+        for id in ids {
+            let Some(entry) = self.children.get(id) else { continue };
+            if !entry.rules.takes_over() || entry.phase() != Phase::Running {
+                continue;
+            }
+            let incarnation = entry.incarnation;
+            let birth = Birth::new(id, self.link(ctx));
+            let Some(estate) = self.children.get(id).and_then(|entry| entry.seat.runner.take_over(birth)) else {
+                continue;
+            };
+            if !mem::replace(&mut is_retired, true) {
+                // First, so that nobody is settled where nobody moves.
+                if let Some(hosts) = &mut self.hosts {
+                    hosts.retire(berth);
+                }
+            }
+            if self.settle(id, berth, estate) {
+                self.exited(id, incarnation, Ended::with(ExitReason::Unresponsive), ctx);
+            } else {
+                self.lose(id, ctx);
+            }
         }
     }
 
@@ -233,7 +289,7 @@ impl DynamicSupervisor {
 
     fn joined(&mut self, ctx: &mut Context<Self>) {
         let Some(closing) = &mut self.closing else { return };
-        if std::mem::take(&mut closing.is_joining) {
+        if mem::take(&mut closing.is_joining) {
             let reason = closing.reason();
             leave(reason, ctx);
         }

@@ -112,7 +112,7 @@ impl DynamicSupervisor {
             last_rules: None,
             extras: flags.extras.clone(),
             max_concurrent_starts: flags.max_concurrent_starts,
-            hosts: Hosts::new(flags.placement).map(Box::new),
+            hosts: Hosts::new(flags.placement, flags.unresponsive_after).map(Box::new),
             lease,
             has_started: false,
             summary_is_due: false,
@@ -190,6 +190,7 @@ impl Actor for DynamicSupervisor {
         if cfg!(panic = "abort") {
             self.tell(&Fact::PanicsAbort);
         }
+        self.watch_threads(ctx);
         self.start_initial_children(ctx);
     }
 

@@ -35,7 +35,7 @@ impl Handler<Report> for DynamicSupervisor {
 }
 
 impl DynamicSupervisor {
-    fn exited(&mut self, id: ChildId, incarnation: Incarnation, ended: Ended, ctx: &mut Context<Self>) {
+    pub(super) fn exited(&mut self, id: ChildId, incarnation: Incarnation, ended: Ended, ctx: &mut Context<Self>) {
         // Told even of a child that is out of the table: it was terminated between its end and this notice of it.
         if let Some(panic) = &ended.residue {
             let of = self

@@ -139,14 +139,21 @@ impl DynamicSupervisor {
     fn launch<S: ChildSpec>(&mut self, spec: S, admitted: Admitted, ctx: &mut Context<Self>) -> Begin<S> {
         let Admitted { id, rules, start_timeout, key, arbiter } = admitted;
         let link = self.link(ctx);
-        let (terms, birth) =
-            (Terms { restart: rules.restart, child_type: rules.child_type, start_timeout }, Birth::new(id, link));
+        let (terms, birth) = (
+            Terms {
+                restart: rules.restart,
+                child_type: rules.child_type,
+                start_timeout,
+                takes_over: rules.takes_over(),
+            },
+            Birth::new(id, link),
+        );
         if arbiter.is_some() || self.hosts.is_some() {
-            let Some((site, arbiter)) = self.site(arbiter) else {
+            let Some((site, home)) = self.site(arbiter) else {
                 self.drop_spec(spec);
                 return Begin::Now(Err(StartChildError::ArbiterGone), None);
             };
-            let Sent { addr, runner, info } = runner::launch_on(&arbiter, spec, terms, birth);
+            let Sent { addr, runner, info } = runner::launch_on(home, spec, terms, birth);
             let mut seat = self.seat(id, runner, key, false);
             seat.rare().site = Some(site);
             self.insert(id, Entry::new(rules, Phase::Starting, seat, now()));

@@ -18,6 +18,7 @@ mod child_specs;
 mod faults;
 mod naming;
 mod parity;
+mod partitions;
 mod placement;
 mod races;
 mod smoke;

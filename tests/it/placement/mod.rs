@@ -1,6 +1,7 @@
 //! Children on other arbiters: the same guarantees, across threads.
 
 mod arbiters;
+mod blocked;
 mod children;
 mod pools;
 
