@@ -325,8 +325,12 @@ impl<R> Children<R> {
 
     /// The child has been asked to end and takes its time.
     pub(crate) fn stopping(&mut self, id: ChildId, now: Instant) {
-        let is_active = self.get(id).is_some_and(|entry| entry.phase().is_active());
-        self.set_phase(id, if is_active { Phase::Stopping } else { Phase::Cancelling }, now);
+        self.set_phase(id, Phase::Stopping, now);
+    }
+
+    /// The child has been asked to end while it had no incarnation that is known of.
+    pub(crate) fn cancelling(&mut self, id: ChildId, now: Instant) {
+        self.set_phase(id, Phase::Cancelling, now);
     }
 
     pub(crate) fn remove(&mut self, id: ChildId) -> Option<Entry<R>> {

@@ -84,7 +84,11 @@ impl DynamicSupervisor {
         let shutdown = entry.rules.shutdown;
         let end = match entry.seat.runner.stop(shutdown) {
             Stopped::Stopping => {
-                self.children.stopping(id, now());
+                if entry.seat.runner.is_here() || entry.phase().is_active() {
+                    self.children.stopping(id, now());
+                } else {
+                    self.children.cancelling(id, now());
+                }
                 self.open_key(id, false);
                 self.drop_starter(id);
                 return Told::Stopping;
