@@ -10,7 +10,7 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WeakAddr};
 use super::{
     messages::{GetOrStart, Started},
     reply::{Promise, Reply},
-    starting::{Begin, Outcome},
+    starting::{Begin, Later, Outcome},
     DynamicSupervisor,
 };
 use crate::{
@@ -90,11 +90,11 @@ impl<S: ChildSpec> Handler<GetOrStart<S>> for DynamicSupervisor {
     type Result = Reply<Outcome<S>>;
 
     fn handle(&mut self, GetOrStart { key, spec }: GetOrStart<S>, ctx: &mut Context<Self>) -> Self::Result {
-        let (promise, reply) = Reply::later();
         match self.get_or_start(key, spec, ctx) {
             Got::Now(outcome) => Reply::now(outcome),
-            Got::Later(answer) => {
-                answer(self, promise);
+            Got::Later(pending) => {
+                let (promise, reply) = Reply::later();
+                self.await_pending(pending, promise);
                 reply
             }
         }
@@ -104,14 +104,27 @@ impl<S: ChildSpec> Handler<GetOrStart<S>> for DynamicSupervisor {
 /// What became of a request for a child by key.
 enum Got<S: ChildSpec> {
     Now(Outcome<S>),
-    /// Who is given the promise keeps it.
-    Later(Box<dyn FnOnce(&mut DynamicSupervisor, Promise<Outcome<S>>)>),
+    Later(Pending<S>),
+}
+
+/// What is to be waited for.
+enum Pending<S: ChildSpec> {
+    /// Its own start goes on.
+    Start(Later<S>),
+    /// This child has the key, and cannot be had.
+    Other { id: ChildId, key: ChildKey, spec: S },
 }
 
 impl DynamicSupervisor {
     fn get_or_start<S: ChildSpec>(&mut self, key: ChildKey, spec: S, ctx: &mut Context<Self>) -> Got<S> {
         let Some(holder) = self.holder(TypeId::of::<S::Actor>(), &key) else {
-            return self.start_keyed(key, spec, ctx);
+            return match self.start(spec, Some(key), ctx) {
+                Begin::Now(outcome, task) => {
+                    drop(task);
+                    Got::Now(outcome)
+                }
+                Begin::Later(later) => Got::Later(Pending::Start(later)),
+            };
         };
         if !self.is_open() {
             self.drop_spec(spec);
@@ -122,34 +135,37 @@ impl DynamicSupervisor {
                 self.drop_spec(spec);
                 Got::Now(Ok(Started::new(holder.id, addr, None)))
             }
-            _ => Got::Later(Box::new(move |supervisor, promise| supervisor.await_key(holder.id, key, spec, promise))),
+            _ => Got::Later(Pending::Other { id: holder.id, key, spec }),
         }
     }
 
-    fn start_keyed<S: ChildSpec>(&mut self, key: ChildKey, spec: S, ctx: &mut Context<Self>) -> Got<S> {
-        match self.start(spec, Some(key), ctx) {
-            Begin::Now(outcome, task) => {
-                drop(task);
-                Got::Now(outcome)
+    fn await_pending<S: ChildSpec>(&mut self, pending: Pending<S>, promise: Promise<Outcome<S>>) {
+        match pending {
+            Pending::Start(later) => self.await_start(later, |outcome| promise.keep(outcome)),
+            Pending::Other { id, key, spec } => {
+                let Some(seat) = self.children.seat_mut(id) else { return self.drop_spec(spec) };
+                seat.rare()
+                    .waiters
+                    .push(Box::new(move |supervisor, ctx| supervisor.ask_again(key, spec, promise, ctx)));
             }
-            Begin::Later(later) => Got::Later(Box::new(move |supervisor, promise| {
-                supervisor.await_start(later, |outcome| promise.keep(outcome));
-            })),
         }
     }
 
-    /// Asks again when the child that has the key has started, or is gone.
-    fn await_key<S: ChildSpec>(&mut self, id: ChildId, key: ChildKey, spec: S, promise: Promise<Outcome<S>>) {
-        let Some(seat) = self.children.seat_mut(id) else { return };
-        seat.rare().waiters.push(Box::new(move |supervisor, ctx| {
-            if !promise.is_awaited() {
-                return supervisor.drop_spec(spec);
-            }
-            match supervisor.get_or_start(key, spec, ctx) {
-                Got::Now(outcome) => promise.keep(outcome),
-                Got::Later(answer) => answer(supervisor, promise),
-            }
-        }));
+    /// The child that had the key has started, or is gone.
+    fn ask_again<S: ChildSpec>(
+        &mut self,
+        key: ChildKey,
+        spec: S,
+        promise: Promise<Outcome<S>>,
+        ctx: &mut Context<Self>,
+    ) {
+        if !promise.is_awaited() {
+            return self.drop_spec(spec);
+        }
+        match self.get_or_start(key, spec, ctx) {
+            Got::Now(outcome) => promise.keep(outcome),
+            Got::Later(pending) => self.await_pending(pending, promise),
+        }
     }
 
     /// What is settled now is what they waited for.
