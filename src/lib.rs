@@ -50,6 +50,7 @@
 //! | make a supervisor | [`DynamicSupervisor::builder`], [`SupervisorModule`], [`Builder::into_child`] |
 //! | describe a child | [`Child`], [`ChildSpec`], [`Restart`], [`Shutdown`] |
 //! | start, end, count, list | [`SupervisorAddr`], the methods of `Addr<DynamicSupervisor>`; each is a message too |
+//! | run a future as a child, await its result | [`Task`], [`TaskSupervisor`] |
 //! | say why an actor stops | [`ExitContext::exit`], [`ExitReason`] |
 //! | see what happens | the `tracing` (or `log`) target `actix_dynamic_supervisor` |
 //! | know why it is so, and what differs from Elixir | `DESIGN.md` in the repository |
@@ -76,6 +77,7 @@ mod runner;
 mod snapshot;
 mod spec;
 mod supervisor;
+mod task;
 mod text;
 mod unwind;
 
@@ -96,6 +98,7 @@ pub use crate::{
         Reinit, StartChild, StartError, Started, Stop, SupervisorAddr, SupervisorModule, SupervisorRegistry,
         TerminateChild, Termination, WhichChildren,
     },
+    task::{IntoTask, OnceTask, RunningTask, Task, TaskActor, TaskError, TaskSupervisor},
     unwind::PanicReport,
 };
 
@@ -106,8 +109,8 @@ pub mod prelude {
         unwind::PanicReport, BoxError, Child, ChildActor, ChildCounts, ChildHandle, ChildId, ChildInfo, ChildSpec,
         ChildState, ChildType, CountChildren, DynamicSupervisor, ExitContext, ExitReason, Flags, Init, KillChild,
         Linked, MissingExtra, Restart, Shutdown, ShutdownReport, Start, StartChild, StartChildError, StartContext,
-        StartError, Started, Starting, Stop, SupervisorAddr, SupervisorGone, SupervisorModule, TerminateChild,
-        TerminateChildError, WhichChildren,
+        StartError, Started, Starting, Stop, SupervisorAddr, SupervisorGone, SupervisorModule, Task, TaskError,
+        TaskSupervisor, TerminateChild, TerminateChildError, WhichChildren,
     };
 }
 

@@ -27,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "supervisor",
         &["children", "runner", "registry", "event", "snapshot", "spec", "policy", "error", "exit", "id", "unwind"],
     ),
+    ("task", &["supervisor", "runner", "spec", "policy", "error", "exit", "id", "unwind"]),
 ];
 
 /// Names that the pure modules must not know: no clock, no runtime, no actors.

@@ -21,3 +21,4 @@ mod parity;
 mod races;
 mod smoke;
 mod supervisors;
+mod tasks;
