@@ -50,7 +50,7 @@
 //! | make a supervisor | [`DynamicSupervisor::builder`], [`SupervisorModule`], [`Builder::into_child`] |
 //! | describe a child | [`Child`], [`ChildSpec`], [`Restart`], [`Shutdown`] |
 //! | start, end, count, list | [`SupervisorAddr`], the methods of `Addr<DynamicSupervisor>`; each is a message too |
-//! | run a future as a child, await its result | [`Task`], [`TaskSupervisor`] |
+//! | run a future as a child, await its result, run many with a bound | [`Task`], [`TaskSupervisor`] |
 //! | say why an actor stops | [`ExitContext::exit`], [`ExitReason`] |
 //! | see what happens | the `tracing` (or `log`) target `actix_dynamic_supervisor` |
 //! | know why it is so, and what differs from Elixir | `DESIGN.md` in the repository |
@@ -98,7 +98,7 @@ pub use crate::{
         Reinit, StartChild, StartError, Started, Stop, SupervisorAddr, SupervisorModule, SupervisorRegistry,
         TerminateChild, Termination, WhichChildren,
     },
-    task::{IntoTask, OnceTask, RunningTask, Task, TaskActor, TaskError, TaskSupervisor},
+    task::{IntoTask, OnceTask, RunningTask, Task, TaskActor, TaskError, TaskStream, TaskSupervisor},
     unwind::PanicReport,
 };
 

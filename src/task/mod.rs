@@ -11,14 +11,17 @@ mod life;
 mod pledge;
 mod running;
 mod spec;
+mod stream;
 
 use actix::Addr;
+use futures::Stream;
 use thiserror::Error;
 
 pub use self::{
     life::TaskActor,
     running::RunningTask,
     spec::{IntoTask, OnceTask, Task},
+    stream::TaskStream,
 };
 use crate::{error::StartChildError, exit::ExitReason, supervisor::DynamicSupervisor};
 
@@ -32,11 +35,16 @@ use crate::{error::StartChildError, exit::ExitReason, supervisor::DynamicSupervi
 /// ```
 /// # use actix::prelude::*;
 /// use actix_dynamic_supervisor::prelude::*;
+/// use futures::{stream, StreamExt};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> { actix::System::new().block_on(async {
 /// let supervisor = DynamicSupervisor::builder().start()?;
 ///
 /// assert_eq!(supervisor.run_task(Task::new(|| async { 6 * 7 })).await?, 42);
+///
+/// let squares = (1..=4).map(|n: u64| Task::once(move || async move { n * n }));
+/// let squares: Vec<_> = supervisor.stream_tasks(stream::iter(squares), 2).map(Result::unwrap).collect().await;
+/// assert_eq!(squares, [1, 4, 9, 16]);
 /// # supervisor.stop().await?;
 /// # Ok(()) }) }
 /// ```
@@ -48,6 +56,7 @@ use crate::{error::StartChildError, exit::ExitReason, supervisor::DynamicSupervi
 /// | `start_child(Task::new(…))` | `Task.Supervisor.start_child` |
 /// | `run_task` | `Task.Supervisor.async_nolink` and `Task.await`, without its timeout |
 /// | `run_task(…).cancel_on_drop()` | `Task.Supervisor.async`, in that the task ends with who awaits it |
+/// | `stream_tasks`, `stream_tasks_unordered` | `Task.Supervisor.async_stream_nolink`, `ordered: false` |
 ///
 /// The result there comes before the task ends; here it comes when it has.
 pub trait TaskSupervisor: sealed::Sealed {
@@ -65,6 +74,30 @@ pub trait TaskSupervisor: sealed::Sealed {
     /// Dropping the handle loses the result, and the task goes on, even if it has not been started yet. With
     /// [`RunningTask::cancel_on_drop`] the task is ended instead.
     fn run_task<K: IntoTask>(&self, task: K) -> RunningTask<K::Output>;
+
+    /// Runs many tasks, at most `limit` at a time, and answers their results in the order of `tasks`.
+    ///
+    /// The next task is taken from `tasks` when there is room for it: an unfinished one takes room, and so does a result
+    /// that waits for one before it. A limit of zero counts as one. A supervisor whose `max_children` is `limit` has room
+    /// for all of them.
+    ///
+    /// An iterator becomes a stream by `futures::stream::iter`. The stream holds the supervisor's address.
+    ///
+    /// # Errors
+    ///
+    /// Each item is a task's own result: one that fails does not end the stream.
+    ///
+    /// # Cancel safety
+    ///
+    /// Waiting for the next item can be given up and begun again. Dropping the stream cancels the tasks it has begun.
+    fn stream_tasks<S>(&self, tasks: S, limit: usize) -> TaskStream<S>
+    where
+        S: Stream<Item: IntoTask>;
+
+    /// Like [`stream_tasks`](Self::stream_tasks), and answers results as they come.
+    fn stream_tasks_unordered<S>(&self, tasks: S, limit: usize) -> TaskStream<S>
+    where
+        S: Stream<Item: IntoTask>;
 }
 
 mod sealed {
@@ -75,6 +108,20 @@ mod sealed {
 impl TaskSupervisor for Addr<DynamicSupervisor> {
     fn run_task<K: IntoTask>(&self, task: K) -> RunningTask<K::Output> {
         running::run(self, task.into_task())
+    }
+
+    fn stream_tasks<S>(&self, tasks: S, limit: usize) -> TaskStream<S>
+    where
+        S: Stream<Item: IntoTask>,
+    {
+        TaskStream::ordered(self.clone(), tasks, limit)
+    }
+
+    fn stream_tasks_unordered<S>(&self, tasks: S, limit: usize) -> TaskStream<S>
+    where
+        S: Stream<Item: IntoTask>,
+    {
+        TaskStream::unordered(self.clone(), tasks, limit)
     }
 }
 

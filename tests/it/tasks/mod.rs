@@ -4,6 +4,7 @@ mod cancelling;
 mod destructors;
 mod ends;
 mod results;
+mod streams;
 
 use std::{
     future::{pending, Future},
