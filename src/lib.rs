@@ -50,6 +50,7 @@
 //! | make a supervisor | [`DynamicSupervisor::builder`], [`SupervisorModule`], [`Builder::into_child`] |
 //! | describe a child | [`Child`], [`ChildSpec`], [`Restart`], [`Shutdown`] |
 //! | start, end, count, list | [`SupervisorAddr`], the methods of `Addr<DynamicSupervisor>`; each is a message too |
+//! | run a future as a child, await its result, run many with a bound | [`Task`], [`TaskSupervisor`] |
 //! | say why an actor stops | [`ExitContext::exit`], [`ExitReason`] |
 //! | see what happens | the `tracing` (or `log`) target `actix_dynamic_supervisor` |
 //! | know why it is so, and what differs from Elixir | `DESIGN.md` in the repository |
@@ -79,6 +80,7 @@ mod runner;
 mod snapshot;
 mod spec;
 mod supervisor;
+mod task;
 mod text;
 mod unwind;
 
@@ -101,6 +103,7 @@ pub use crate::{
         KillChild, Linked, Module, Reinit, StartChild, StartError, Started, Stop, SupervisorAddr, SupervisorModule,
         SupervisorRegistry, TerminateChild, Termination, WhichChildren,
     },
+    task::{IntoTask, OnceTask, RunningTask, Task, TaskActor, TaskError, TaskStream, TaskSupervisor},
     unwind::PanicReport,
 };
 
@@ -113,7 +116,7 @@ pub mod prelude {
         ExitReason, Flags, GetOrStart, GiveUp, Init, KillChild, Linked, MissingExtra, OnUnresponsive,
         PartitionSupervisor, Partitions, Placement, Restart, Shutdown, ShutdownReport, Start, StartChild,
         StartChildError, StartContext, StartError, Started, Starting, Stop, SupervisorAddr, SupervisorGone,
-        SupervisorModule, TerminateChild, TerminateChildError, WhichChildren,
+        SupervisorModule, Task, TaskError, TaskSupervisor, TerminateChild, TerminateChildError, WhichChildren,
     };
 }
 

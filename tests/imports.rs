@@ -44,6 +44,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("partition", &["supervisor", "children", "snapshot", "spec", "error", "key", "exit", "id"]),
+    ("task", &["supervisor", "runner", "spec", "policy", "error", "exit", "id", "unwind"]),
 ];
 
 /// Names that the pure modules must not know: no clock, no runtime, no actors.

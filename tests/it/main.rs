@@ -23,3 +23,4 @@ mod placement;
 mod races;
 mod smoke;
 mod supervisors;
+mod tasks;
