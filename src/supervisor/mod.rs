@@ -244,9 +244,8 @@ impl DynamicSupervisor {
                 }
                 let rare = entry.seat.rare.take();
                 let _ = unwind::dispose(entry);
-                // One by one: each holds a spec, and two destructors that panic in one drop abort.
-                for waiter in rare.map(|rare| rare.waiters).unwrap_or_default() {
-                    let _ = unwind::dispose(waiter);
+                if let Some(rare) = rare {
+                    rare.dispose();
                 }
             }
         }
