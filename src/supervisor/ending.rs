@@ -81,11 +81,12 @@ impl DynamicSupervisor {
         if entry.phase() == Phase::Stopping {
             return Told::Stopping;
         }
+        // Before it is asked: its hooks may take their time, and others look from their own threads.
+        self.open_key(id, false);
         let shutdown = entry.rules.shutdown;
         let end = match entry.seat.runner.stop(shutdown) {
             Stopped::Stopping => {
                 self.children.stopping(id, now());
-                self.open_key(id, false);
                 self.drop_starter(id);
                 return Told::Stopping;
             }

@@ -204,13 +204,13 @@ impl Actor for DynamicSupervisor {
 impl Supervised for DynamicSupervisor {}
 
 impl Drop for DynamicSupervisor {
-    /// However it ends: children, then the name, then who waits is told.
+    /// However it ends: no child is found any more, children, then the name, then who waits is told.
     fn drop(&mut self) {
         // Its runner knows; run by `Actor::start` it has none, and only what it ends itself for is known.
         let meant = self.closing.as_ref().and_then(|closing| closing.reason());
         let reason = runner::ending_reason().or(meant).unwrap_or(ExitReason::Normal);
-        let report = self.drop_children();
         self.keys = None;
+        let report = self.drop_children();
         self.lease = None;
         if self.has_started {
             self.tell(&Fact::SupervisorEnded { reason: &reason });

@@ -274,3 +274,82 @@ fn a_key_that_a_child_had_is_free_though_somebody_keeps_its_address() {
         scene.expect_free("a").await;
     });
 }
+
+/// Writes whether the key is found, when its probe is asked to stop and when it has.
+fn looking(scene: &Scene, key: &'static str, slow: bool) -> impl ChildSpec<Actor = Probe, Info = ()> {
+    let (supervisor, journal) = (scene.supervisor.downgrade(), scene.journal.clone());
+    Probe::scripted(&scene.journal, move |probe| {
+        let look = {
+            let (supervisor, journal) = (supervisor.clone(), journal.clone());
+            move |when: &str| {
+                let is_found = supervisor.upgrade().is_some_and(|sup| sup.whereis::<Probe>(key).is_some());
+                journal.note(format_args!("{key} {when}: {is_found}"));
+            }
+        };
+        let (stopping, mut is_asked) = (look.clone(), false);
+        let probe = probe.on_stopped(move |_, _| look("stopped"));
+        probe.on_stopping(move |_, ctx| {
+            stopping("stopping");
+            if slow && !std::mem::replace(&mut is_asked, true) {
+                ctx.run_later(SECOND, |_, ctx| ctx.stop());
+                return Running::Continue;
+            }
+            Running::Stop
+        })
+    })
+    .key(key)
+}
+
+#[test]
+fn a_child_that_is_asked_to_end_is_not_found_even_by_its_own_hooks() {
+    world(async {
+        for slow in [false, true] {
+            let scene = Scene::new();
+            let child = scene.supervisor.start_child(looking(&scene, "a", slow)).await.unwrap();
+
+            scene.supervisor.terminate_child(child.id).await.unwrap();
+
+            let found: Vec<_> = scene.journal.entries().into_iter().filter(|entry| entry.contains(": true")).collect();
+            assert!(found.is_empty() && scene.journal.has("a stopped: false"), "{found:?}");
+        }
+    });
+}
+
+#[test]
+fn children_of_a_supervisor_that_is_dropped_are_not_found_while_they_end() {
+    world(async {
+        let (parent, journal) = (DynamicSupervisor::builder().start().unwrap(), Journal::new());
+        let nested = parent.start_child(DynamicSupervisor::builder().into_child()).await.unwrap();
+        let scene = Scene { supervisor: nested.addr.clone(), journal };
+        for key in ["a", "b"] {
+            scene.supervisor.start_child(looking(&scene, key, false)).await.unwrap();
+        }
+
+        parent.kill_child(nested.id).await.unwrap();
+
+        assert!(scene.journal.has("a stopped: false") && scene.journal.has("b stopped: false"));
+    });
+}
+
+#[test]
+fn a_key_that_its_spec_cannot_tell_fails_the_start_and_takes_no_place() {
+    struct Silent;
+    impl ChildSpec for Silent {
+        type Actor = Desk;
+        type Info = ();
+        fn start(&mut self, _: &mut StartContext<Desk>) -> Starting<Desk> {
+            Starting::now(Ok(Start::Run(Desk)))
+        }
+        fn key(&self) -> Option<ChildKey> {
+            std::panic::panic_any("no key")
+        }
+    }
+    world(async {
+        let scene = Scene { supervisor: DynamicSupervisor::builder().max_children(1).start().unwrap(), ..Scene::new() };
+
+        let started = scene.supervisor.start_child(Silent).await;
+        assert!(matches!(started, Err(StartChildError::Panicked(panic)) if panic.message() == "no key"));
+
+        assert!(scene.supervisor.get_or_start("a", Silent).await.is_ok(), "it is overruled, and not asked for");
+    });
+}

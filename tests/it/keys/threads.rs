@@ -143,6 +143,24 @@ fn the_same_key_in_two_supervisors_on_two_threads_does_not_lock_them_up() {
     abroad.end();
 }
 
+#[test]
+fn when_its_system_is_gone_a_supervisor_has_no_keys_any_more() {
+    let left = thread::spawn(|| {
+        real_world(async {
+            let supervisor = DynamicSupervisor::builder().start().unwrap();
+            supervisor.start_child(Probe::child(&Journal::new()).key("a")).await.unwrap();
+            supervisor.start_child(Probe::child(&Journal::new()).key(Seat('A', 1))).await.unwrap();
+            supervisor
+        })
+    });
+    let supervisor = left.join().unwrap();
+
+    assert!(supervisor.whereis::<Probe>("a").is_none());
+    assert!(supervisor.whereis::<Probe>(&Seat('A', 1)).is_none());
+    let got = block_on(supervisor.get_or_start("a", Probe::child(&Journal::new())));
+    assert!(matches!(got, Err(StartChildError::SupervisorGone)));
+}
+
 /// How many probes live under one key, and the most that ever did.
 #[derive(Clone, Default)]
 struct Census(Arc<[AtomicUsize; 2]>);
