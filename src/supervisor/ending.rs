@@ -81,6 +81,8 @@ impl DynamicSupervisor {
         if entry.phase().is_ending() {
             return Told::Stopping;
         }
+        // Before it is asked: its hooks may take their time, and others look from their own threads.
+        self.open_key(id, false);
         let shutdown = entry.rules.shutdown;
         let end = match entry.seat.runner.stop(shutdown) {
             Stopped::Stopping => {
@@ -89,7 +91,6 @@ impl DynamicSupervisor {
                 } else {
                     self.children.cancelling(id, now());
                 }
-                self.open_key(id, false);
                 self.drop_starter(id);
                 return Told::Stopping;
             }

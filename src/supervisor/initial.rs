@@ -8,6 +8,7 @@ use super::{starting::Begin, DynamicSupervisor};
 use crate::{
     error::StartChildError,
     exit::ExitReason,
+    id::SupervisorId,
     spec::ChildSpec,
     unwind::{self, Contained},
 };
@@ -39,10 +40,10 @@ impl InitialChildren {
             Begin::Now(Ok(_) | Err(StartChildError::Ignored), _task) => {}
             Begin::Now(Err(error), _) => supervisor.fail_to_start(error, ctx),
             Begin::Later(later) => {
-                let own = ctx.address().downgrade();
+                let (own, id) = (ctx.address().downgrade(), supervisor.children.supervisor());
                 supervisor.await_start(later, move |outcome| {
                     if let (Err(error), Some(supervisor)) = (outcome, own.upgrade()) {
-                        supervisor.do_send(NotStarted(error));
+                        supervisor.do_send(NotStarted { supervisor: id, error });
                     }
                 });
             }
@@ -57,7 +58,12 @@ impl fmt::Debug for InitialChildren {
 }
 
 /// An initial child's asynchronous start has failed.
-struct NotStarted(StartChildError);
+///
+/// The address outlives the supervisor: its next life must not end for a start of the last one's.
+struct NotStarted {
+    supervisor: SupervisorId,
+    error: StartChildError,
+}
 
 impl Message for NotStarted {
     type Result = ();
@@ -66,8 +72,9 @@ impl Message for NotStarted {
 impl Handler<NotStarted> for DynamicSupervisor {
     type Result = ();
 
-    fn handle(&mut self, NotStarted(error): NotStarted, ctx: &mut Context<Self>) {
+    fn handle(&mut self, NotStarted { supervisor, error }: NotStarted, ctx: &mut Context<Self>) {
         match error {
+            _ if supervisor != self.children.supervisor() => {}
             // It declined; or was terminated, by somebody who wanted that.
             StartChildError::Ignored | StartChildError::Terminated | StartChildError::ShuttingDown => {}
             error => self.fail_to_start(error, ctx),

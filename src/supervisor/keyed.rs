@@ -3,7 +3,7 @@
 //! The supervisor's turn is the only place where a key is taken or freed, so of two that race one is first. Who asks for
 //! a child that is still starting, or is on its way out, waits beside its entry and is served when that is settled.
 
-use std::any::TypeId;
+use std::{any::TypeId, mem};
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WeakAddr};
 
@@ -24,8 +24,38 @@ use crate::{
     unwind,
 };
 
-/// Who asked for a child by key and has to wait. Asks again, in the supervisor's turn.
-pub(super) type Waiter = Box<dyn FnOnce(&mut DynamicSupervisor, &mut Context<DynamicSupervisor>)>;
+/// Who asked for a child by key and has to wait.
+pub(super) type Waiter = Box<dyn Wait>;
+
+pub(super) trait Wait {
+    /// Has the asker gone away?
+    fn is_withdrawn(&self) -> bool;
+    /// Asks again, in the supervisor's turn, unless the asker has gone away.
+    fn ask_again(self: Box<Self>, supervisor: &mut DynamicSupervisor, ctx: &mut Context<DynamicSupervisor>);
+}
+
+struct Asking<S: ChildSpec> {
+    key: ChildKey,
+    spec: S,
+    promise: Promise<Outcome<S>>,
+}
+
+impl<S: ChildSpec> Wait for Asking<S> {
+    fn is_withdrawn(&self) -> bool {
+        self.promise.is_withdrawn()
+    }
+
+    fn ask_again(self: Box<Self>, supervisor: &mut DynamicSupervisor, ctx: &mut Context<DynamicSupervisor>) {
+        let Self { key, spec, promise } = *self;
+        if promise.is_withdrawn() {
+            return supervisor.drop_spec(spec);
+        }
+        match supervisor.get_or_start(key, spec, ctx) {
+            Got::Now(outcome) => promise.keep(outcome),
+            Got::Later(pending) => supervisor.await_pending(pending, promise),
+        }
+    }
+}
 
 /// Who is found without asking the supervisor.
 pub(super) fn whereis<A: ChildActor>(
@@ -142,42 +172,42 @@ impl DynamicSupervisor {
     fn await_pending<S: ChildSpec>(&mut self, pending: Pending<S>, promise: Promise<Outcome<S>>) {
         match pending {
             Pending::Start(later) => self.await_start(later, |outcome| promise.keep(outcome)),
-            Pending::Other { id, key, spec } => {
-                let Some(seat) = self.children.seat_mut(id) else { return self.drop_spec(spec) };
-                seat.rare()
-                    .waiters
-                    .push(Box::new(move |supervisor, ctx| supervisor.ask_again(key, spec, promise, ctx)));
-            }
+            Pending::Other { id, key, spec } => self.await_key(id, key, spec, promise),
         }
     }
 
-    /// The child that had the key has started, or is gone.
-    fn ask_again<S: ChildSpec>(
-        &mut self,
-        key: ChildKey,
-        spec: S,
-        promise: Promise<Outcome<S>>,
-        ctx: &mut Context<Self>,
-    ) {
-        if !promise.is_awaited() {
-            return self.drop_spec(spec);
-        }
-        match self.get_or_start(key, spec, ctx) {
-            Got::Now(outcome) => promise.keep(outcome),
-            Got::Later(pending) => self.await_pending(pending, promise),
+    /// Asks again when the child that has the key has started, or is gone.
+    fn await_key<S: ChildSpec>(&mut self, id: ChildId, key: ChildKey, spec: S, promise: Promise<Outcome<S>>) {
+        let Some(seat) = self.children.seat_mut(id) else { return self.drop_spec(spec) };
+        let waiters = &mut seat.rare().waiters;
+        // As with promises: who gives up and asks again costs no memory.
+        let withdrawn = if waiters.len() == waiters.capacity() {
+            let (withdrawn, waiting) = mem::take(waiters).into_iter().partition(|waiter| waiter.is_withdrawn());
+            *waiters = waiting;
+            withdrawn
+        } else {
+            Vec::new()
+        };
+        waiters.push(Box::new(Asking { key, spec, promise }));
+        for waiter in withdrawn {
+            self.drop_unneeded(waiter);
         }
     }
 
     /// What is settled now is what they waited for.
     pub(super) fn serve(&mut self, waiters: Vec<Waiter>, ctx: &mut Context<Self>) {
         for waiter in waiters {
-            waiter(self, ctx);
+            waiter.ask_again(self, ctx);
         }
     }
 
     /// Drops a spec that is not needed.
     pub(super) fn drop_spec(&mut self, spec: impl ChildSpec) {
-        if let Err(panic) = unwind::dispose(spec) {
+        self.drop_unneeded(spec);
+    }
+
+    fn drop_unneeded(&mut self, request: impl Sized) {
+        if let Err(panic) = unwind::dispose(request) {
             self.tell(&Fact::Residue { of: Subject::Request, panic: &panic });
         }
     }

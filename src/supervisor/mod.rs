@@ -210,13 +210,13 @@ impl Actor for DynamicSupervisor {
 impl Supervised for DynamicSupervisor {}
 
 impl Drop for DynamicSupervisor {
-    /// However it ends: children, then the name, then who waits is told.
+    /// However it ends: no child is found any more, children, then the name, then who waits is told.
     fn drop(&mut self) {
         // Its runner knows; run by `Actor::start` it has none, and only what it ends itself for is known.
         let meant = self.closing.as_ref().and_then(|closing| closing.reason());
         let reason = runner::ending_reason().or(meant).unwrap_or(ExitReason::Normal);
-        let report = self.drop_children();
         self.keys = None;
+        let report = self.drop_children();
         self.lease = None;
         if self.has_started {
             self.tell(&Fact::SupervisorEnded { reason: &reason });
@@ -250,9 +250,8 @@ impl DynamicSupervisor {
                 }
                 let rare = entry.seat.rare.take();
                 let _ = unwind::dispose(entry);
-                // One by one: each holds a spec, and two destructors that panic in one drop abort.
-                for waiter in rare.map(|rare| rare.waiters).unwrap_or_default() {
-                    let _ = unwind::dispose(waiter);
+                if let Some(rare) = rare {
+                    rare.dispose();
                 }
             }
         }

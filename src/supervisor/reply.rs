@@ -85,6 +85,20 @@ impl<T> Promise<T> {
         }
     }
 
+    /// Has its asker gone away? Not if nobody asked: a message that came by `do_send` is meant all the same.
+    pub(super) fn is_withdrawn(&self) -> bool {
+        match &self.0 {
+            Owed::Reply(ReplyDue(sender)) => {
+                let taken = sender.take();
+                let is_withdrawn = taken.as_ref().is_some_and(OneshotSender::is_closed);
+                sender.set(taken);
+                is_withdrawn
+            }
+            // Carried out whether or not somebody waits.
+            Owed::Progress(_) => false,
+        }
+    }
+
     pub(super) fn keep(self, answer: T) {
         match self.0 {
             Owed::Reply(due) => match due.0.take() {

@@ -38,6 +38,19 @@ pub(super) struct Rare {
     pub(super) waiters: Vec<Waiter>,
 }
 
+impl Rare {
+    /// Drops it unanswered. One by one: a starter holds what its start hands over and a waiter a spec, and two destructors
+    /// that panic in one drop abort.
+    pub(super) fn dispose(self) {
+        let Self { key, starter, terminators, waiters, .. } = self;
+        let _ = unwind::dispose(starter);
+        for waiter in waiters {
+            let _ = unwind::dispose(waiter);
+        }
+        drop((key, terminators));
+    }
+}
+
 pub(super) type Starter = Box<dyn FnOnce(Result<(), StartChildError>)>;
 
 impl Seat {
