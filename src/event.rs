@@ -79,7 +79,7 @@ pub(crate) enum Fact<'a> {
     Residue { of: Subject<'a>, panic: &'a PanicReport },
     /// A child keeps its thread beyond its deadline; it is not waited for any longer.
     Abandoned { child: Offender<'a> },
-    /// A thread of the supervisor's own is blocked, by this child if that is known.
+    /// A thread that children live on is blocked, by this child if that is known.
     ThreadBlocked { by: Option<Offender<'a>>, children: usize },
     /// Threads of the supervisor's own have not ended in time.
     ThreadsLeft,
@@ -261,7 +261,7 @@ fn log(supervisor: &str, fact: &Fact<'_>) {
             tell_child!(error, supervisor, child, children, "child blocks its thread, and the children that share it")
         }
         Fact::ThreadBlocked { by: None, children } => {
-            error!(target: target!(), supervisor, children, "a thread of the supervisor's own is blocked")
+            error!(target: target!(), supervisor, children, "a thread that children live on is blocked")
         }
         Fact::ThreadsLeft => {
             error!(target: target!(), supervisor, "threads of the supervisor's own have not ended in time")

@@ -48,6 +48,6 @@ pub(crate) use self::{
     inbox::{addr_key, closed_addr},
     launch::{launch, launch_root, Birth, Launched, TaskDue, Terms},
     protocol::{Begun, Ended, Link, NotAlive, Report, Reports, RunnerHandle, StartFailure, Stopped, What},
-    remote::{launch_on, Home, Sent, Stranded},
+    remote::{launch_on, Home, Sent, Sign, Stranded},
     seat::{after_burial, ending_reason, last_words, leave_words},
 };

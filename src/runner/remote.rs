@@ -22,6 +22,7 @@ use std::{
         Arc, Mutex, OnceLock, PoisonError,
     },
     task::{self, Poll},
+    thread::{self, ThreadId},
     time::Duration,
 };
 
@@ -60,27 +61,39 @@ enum Command {
 #[derive(Clone)]
 pub(crate) struct Home {
     pub(crate) arbiter: ArbiterHandle,
-    /// The number of the child that its thread is busy with, 0 if none. `None`: nobody asks.
-    pub(crate) busy_with: Option<Arc<AtomicU64>>,
+    pub(crate) sign: Arc<Sign>,
 }
 
-impl Home {
-    /// Until the guard is dropped its thread is busy with this child.
+/// What a thread says of itself to those who look from outside.
+#[derive(Default)]
+pub(crate) struct Sign {
+    thread: OnceLock<ThreadId>,
+    /// The number of the child that it is busy with, 0 if none.
+    busy_with: AtomicU64,
+}
+
+impl Sign {
+    /// Which thread it is; `None` before a child has got there.
+    pub(crate) fn thread(&self) -> Option<ThreadId> {
+        self.thread.get().copied()
+    }
+
+    pub(crate) fn busy_with(&self) -> u64 {
+        self.busy_with.load(Ordering::Relaxed)
+    }
+
+    /// Until the guard is dropped the thread is busy with this child.
     fn busy(&self, number: u64) -> Busy<'_> {
-        if let Some(busy_with) = &self.busy_with {
-            busy_with.store(number, Ordering::Relaxed);
-        }
+        self.busy_with.store(number, Ordering::Relaxed);
         Busy(self)
     }
 }
 
-struct Busy<'a>(&'a Home);
+struct Busy<'a>(&'a Sign);
 
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        if let Some(busy_with) = &self.0.busy_with {
-            busy_with.store(0, Ordering::Relaxed);
-        }
+        self.0.busy_with.store(0, Ordering::Relaxed);
     }
 }
 
@@ -180,7 +193,8 @@ pub(crate) fn launch_on<S: ChildSpec>(home: Home, spec: S, terms: Terms, birth: 
     let arbiter = home.arbiter.clone();
     arbiter.spawn_fn(move || {
         let Some((spec, receiver, birth)) = passenger.arrive() else { return };
-        let _busy = home.busy(birth.id().number());
+        home.sign.thread.get_or_init(|| thread::current().id());
+        let _busy = home.sign.busy(birth.id().number());
         let Some(addr) = weak_addr.upgrade() else { return };
         let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, terms.child_type.into(), false), Some(birth)));
         drop(addr);
@@ -244,7 +258,7 @@ impl<A: ChildActor> Future for RemoteTask<A> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
         let Self { runner, orders, home } = self.get_mut();
-        let _busy = home.busy(runner.birth.as_ref().map_or(0, |birth| birth.id().number()));
+        let _busy = home.sign.busy(runner.birth.as_ref().map_or(0, |birth| birth.id().number()));
         // An order is carried out where no incarnation is being polled, so the cell is never borrowed twice.
         while let Poll::Ready(order) = orders.poll_recv(cx) {
             let Some(order) = order else {

@@ -151,8 +151,9 @@ impl Flags {
         self
     }
 
-    /// How long the thread of an arbiter of the supervisor's own may be busy with one thing before it is reported as
-    /// blocked. Default 5 s. Looked at five times in that time; it is settled when the supervisor starts.
+    /// How long the thread of another arbiter that children live on may be busy with one thing before it is reported as
+    /// blocked, with the child that blocks it. Default 5 s. Looked at five times in that time; it is settled when the
+    /// supervisor starts.
     pub fn unresponsive_after(mut self, limit: Duration) -> Self {
         self.unresponsive_after = limit;
         self

@@ -123,7 +123,7 @@ flag_methods! {
     max_concurrent_starts(max_starts: NonZeroUsize);
     /// See [`Flags::placement`]: where children live. Default on the supervisor's own arbiter.
     placement(placement: Placement);
-    /// See [`Flags::unresponsive_after`]: when a thread of a pool is reported as blocked. Default 5 s.
+    /// See [`Flags::unresponsive_after`]: when a thread that children live on is reported as blocked. Default 5 s.
     unresponsive_after(limit: Duration);
 }
 

@@ -1,13 +1,13 @@
 //! Children on other arbiters: what they report, and what becomes of them when their arbiter goes.
 
-use std::{mem, thread, time::Duration};
+use std::{mem, sync::Arc, thread, time::Duration};
 
 use actix::{ArbiterHandle, AsyncContext, Context, Handler, Message};
 use tokio::time::Instant;
 
 use super::{
     ending::End,
-    hosts::{Berth, Blocked, Site},
+    hosts::{Berth, Blocked, Hosts, Site},
     leave, now,
     seat::Seat,
     DynamicSupervisor,
@@ -20,6 +20,7 @@ use crate::{
     id::{ChildId, Incarnation},
     policy::Asked,
     runner::{Birth, Ended, Home, StartFailure, Stranded},
+    spec::Placement,
     unwind,
 };
 
@@ -31,10 +32,26 @@ const GRACE: Duration = Duration::from_secs(1);
 
 impl DynamicSupervisor {
     /// Where a child is to live that is not to live here. `None` if there is nowhere.
-    pub(super) fn site(&mut self, arbiter: Option<ArbiterHandle>) -> Option<(Site, Home)> {
+    pub(super) fn site(&mut self, arbiter: Option<ArbiterHandle>, ctx: &mut Context<Self>) -> Option<(Site, Home)> {
         match arbiter {
-            Some(arbiter) => Some((Site::Fixed, Home { arbiter, busy_with: None })),
+            Some(arbiter) => {
+                if self.hosts.is_none() {
+                    self.hosts = Some(Box::new(Hosts::new(Placement::Same, self.unresponsive_after)));
+                    self.watch_threads(ctx);
+                }
+                Some((Site::Fixed(None), Home { arbiter, sign: Arc::default() }))
+            }
             None => self.hosts.as_mut()?.choose().map(|(berth, home)| (Site::Pool(berth), home)),
+        }
+    }
+
+    /// A child has started elsewhere: from now on it is known on which thread.
+    pub(super) fn note_thread(&mut self, id: ChildId) {
+        let Some(rare) = self.children.seat_mut(id).and_then(|seat| seat.rare.as_mut()) else { return };
+        let (Some(Site::Fixed(site)), Some(home)) = (&mut rare.site, &rare.home) else { return };
+        if let (None, Some(thread), Some(hosts)) = (*site, home.sign.thread(), &mut self.hosts) {
+            *site = Some(thread);
+            hosts.welcome(thread, home.arbiter.clone());
         }
     }
 
@@ -63,7 +80,7 @@ impl DynamicSupervisor {
         if let (ExitReason::ArbiterGone, Some(site)) = (reason, self.site_of(id)) {
             return match site {
                 // There is nowhere to restart it.
-                Site::Fixed => self.children.remove(id).map_or(AfterExit::Stale, AfterExit::Forget),
+                Site::Fixed(_) => self.children.remove(id).map_or(AfterExit::Stale, AfterExit::Forget),
                 Site::Pool(berth) => {
                     let is_counted = self.hosts.as_mut().is_some_and(|hosts| hosts.mourn(berth));
                     self.children.lost_arbiter(id, incarnation, is_counted, now())
@@ -118,7 +135,7 @@ impl DynamicSupervisor {
         }
         let berth = match self.site_of(id) {
             Some(Site::Pool(berth)) => Some(berth),
-            Some(Site::Fixed) | None => None,
+            Some(Site::Fixed(_)) | None => None,
         };
         if !berth.is_some_and(|berth| self.settle(id, berth, estate)) {
             return self.lose(id, ctx);
@@ -134,7 +151,7 @@ impl DynamicSupervisor {
     /// Settles a child at another place of the pool, where it waits for orders. `false` if there is none.
     fn settle(&mut self, id: ChildId, from: Berth, estate: Box<dyn Stranded>) -> bool {
         let Some(hosts) = &mut self.hosts else { return false };
-        hosts.leave(from);
+        hosts.leave(Site::Pool(from));
         let settled = hosts.choose().and_then(|(berth, home)| Some((berth, estate.settle(home)?)));
         let (Some((berth, runner)), Some(seat)) = (settled, self.children.seat_mut(id)) else { return false };
         seat.runner = runner;
@@ -151,18 +168,34 @@ impl DynamicSupervisor {
 
     fn take_pulse(&mut self, ctx: &mut Context<Self>) {
         let blocked = self.hosts.as_mut().map(|hosts| hosts.take_pulse(now())).unwrap_or_default();
-        for Blocked { berth, busy_with } in blocked {
-            let there = |entry: &Entry<Seat>| matches!(entry.seat.rare.as_ref().and_then(|rare| rare.site), Some(Site::Pool(at)) if at == berth);
-            let ids: Vec<ChildId> = self.children.iter().filter(|(_, entry)| there(entry)).map(|(id, _)| id).collect();
-            let culprit = ids.iter().copied().find(|id| id.number() == busy_with);
+        for blocked in blocked {
+            let ids = self.children_on(&blocked);
+            let culprit = ids.iter().copied().find(|&id| match &blocked {
+                Blocked::Pool { busy_with, .. } => id.number() == *busy_with,
+                Blocked::Guest(_) => self.home_of(id).is_some_and(|home| home.sign.busy_with() == id.number()),
+            });
             let culprit = culprit.and_then(|id| Some((id, self.children.get(id)?)));
             let culprit =
                 culprit.map(|(id, entry)| Offender { id, incarnation: entry.incarnation, rules: &entry.rules });
             self.teller.tell(&Fact::ThreadBlocked { by: culprit, children: ids.len() }, now);
-            if self.is_open() {
+            if let (Blocked::Pool { berth, .. }, true) = (blocked, self.is_open()) {
                 self.take_over(berth, ids, ctx);
             }
         }
+    }
+
+    fn home_of(&self, id: ChildId) -> Option<&Home> {
+        self.children.get(id)?.seat.rare.as_ref()?.home.as_ref()
+    }
+
+    fn children_on(&self, blocked: &Blocked) -> Vec<ChildId> {
+        let sites = self.children.iter().filter_map(|(id, entry)| Some((id, entry.seat.rare.as_ref()?.site?)));
+        let there = sites.filter(|(_, site)| match (site, blocked) {
+            (Site::Pool(at), Blocked::Pool { berth, .. }) => at == berth,
+            (Site::Fixed(Some(on)), Blocked::Guest(thread)) => on == thread,
+            _ => false,
+        });
+        there.map(|(id, _)| id).collect()
     }
 
     /// Lets those children of a blocked thread go on elsewhere that are meant to.
@@ -238,7 +271,7 @@ impl DynamicSupervisor {
 
     /// How much longer than its children the supervisor itself may take to end.
     pub(super) fn own_time_to_end(&self) -> Duration {
-        let own = if self.hosts.is_some() { JOIN_LIMIT } else { Duration::ZERO };
+        let own = if self.hosts.as_ref().is_some_and(|hosts| hosts.is_pool()) { JOIN_LIMIT } else { Duration::ZERO };
         own + if self.has_children_elsewhere() { GRACE } else { Duration::ZERO }
     }
 

@@ -1,25 +1,33 @@
 //! The arbiters that children live on, where that is not the supervisor's own.
 
 use std::{
+    collections::HashMap,
     mem,
     sync::{
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
         Arc,
     },
+    thread::ThreadId,
     time::{Duration, Instant},
 };
 
 use actix::{Arbiter, ArbiterHandle};
 
-use crate::{runner::Home, spec::Placement, unwind};
+use crate::{
+    runner::{Home, Sign},
+    spec::Placement,
+    unwind,
+};
 
-/// A supervisor's own arbiters.
+/// A supervisor's own arbiters, and others that its children live on.
 pub(super) struct Hosts {
     placement: Placement,
     /// Each is started when it is first needed, and again if it has ended.
     pool: Vec<Option<Host>>,
     /// Those whose place was given to another, as their thread was blocked: until they have no children any more.
     retired: Vec<Host>,
+    /// Threads of arbiters that specs have named.
+    guests: HashMap<ThreadId, Guest>,
     next: usize,
     /// Tells the arbiters of one place of the pool apart.
     generation: u64,
@@ -32,7 +40,13 @@ struct Host {
     children: usize,
     /// A child of it has been restarted because it has gone, and that has been counted.
     is_mourned: bool,
-    busy_with: Arc<AtomicU64>,
+    sign: Arc<Sign>,
+    pulse: Pulse,
+}
+
+struct Guest {
+    arbiter: ArbiterHandle,
+    children: usize,
     pulse: Pulse,
 }
 
@@ -42,8 +56,8 @@ struct Owned(Option<Arbiter>);
 /// Where a child lives.
 #[derive(Clone, Copy)]
 pub(super) enum Site {
-    /// Where its spec said.
-    Fixed,
+    /// Where its spec said; on which thread, once it has started.
+    Fixed(Option<ThreadId>),
     Pool(Berth),
 }
 
@@ -55,24 +69,31 @@ pub(super) struct Berth {
 }
 
 /// A thread that has been found blocked.
-pub(super) struct Blocked {
-    pub(super) berth: Berth,
-    /// The number of the child it is busy with, 0 if of none.
-    pub(super) busy_with: u64,
+pub(super) enum Blocked {
+    Pool {
+        berth: Berth,
+        /// The number of the child it is busy with, 0 if of none.
+        busy_with: u64,
+    },
+    Guest(ThreadId),
 }
 
 impl Hosts {
-    /// `None` if children live on the supervisor's own arbiter.
-    pub(super) fn new(placement: Placement, unresponsive_after: Duration) -> Option<Self> {
-        let arbiters = placement.arbiters();
-        (arbiters > 0).then(|| Self {
+    pub(super) fn new(placement: Placement, unresponsive_after: Duration) -> Self {
+        Self {
             placement,
-            pool: (0..arbiters).map(|_| None).collect(),
+            pool: (0..placement.arbiters()).map(|_| None).collect(),
             retired: Vec::new(),
+            guests: HashMap::new(),
             next: 0,
             generation: 0,
             unresponsive_after,
-        })
+        }
+    }
+
+    /// Do children live on arbiters of the supervisor's own, unless told otherwise?
+    pub(super) fn is_pool(&self) -> bool {
+        !self.pool.is_empty()
     }
 
     /// Where the next child is to live. `None` if no thread can be had.
@@ -83,7 +104,7 @@ impl Hosts {
                 (0..self.pool.len()).min_by_key(|&at| load(&self.pool[at]))?
             }
             Placement::Same | Placement::Pool(_) => {
-                self.next = (self.next + 1) % self.pool.len();
+                self.next = (self.next + 1).checked_rem(self.pool.len())?;
                 self.next
             }
         };
@@ -93,12 +114,33 @@ impl Hosts {
         }
         let host = self.pool[at].as_mut()?;
         host.children += 1;
-        let home = Home { arbiter: host.arbiter.handle()?, busy_with: Some(Arc::clone(&host.busy_with)) };
+        let home = Home { arbiter: host.arbiter.handle()?, sign: Arc::clone(&host.sign) };
         Some((Berth { at, generation: host.generation }, home))
     }
 
+    /// A child lives on the thread of an arbiter that its spec has named.
+    pub(super) fn welcome(&mut self, thread: ThreadId, arbiter: ArbiterHandle) {
+        let guest = self.guests.entry(thread);
+        guest.or_insert_with(|| Guest { arbiter, children: 0, pulse: Pulse::default() }).children += 1;
+    }
+
     /// A child lives there no more.
-    pub(super) fn leave(&mut self, berth: Berth) {
+    pub(super) fn leave(&mut self, site: Site) {
+        match site {
+            Site::Fixed(None) => {}
+            Site::Fixed(Some(thread)) => {
+                if let Some(guest) = self.guests.get_mut(&thread) {
+                    guest.children -= 1;
+                    if guest.children == 0 {
+                        self.guests.remove(&thread);
+                    }
+                }
+            }
+            Site::Pool(berth) => self.leave_pool(berth),
+        }
+    }
+
+    fn leave_pool(&mut self, berth: Berth) {
         if let Some(host) = self.host(berth) {
             host.children = host.children.saturating_sub(1);
         }
@@ -125,15 +167,17 @@ impl Hosts {
     pub(super) fn take_pulse(&mut self, now: Instant) -> Vec<Blocked> {
         let limit = self.unresponsive_after;
         let hosts = self.pool.iter_mut().enumerate().filter_map(|(at, host)| Some((at, host.as_mut()?)));
-        hosts
-            .filter_map(|(at, host)| {
-                let arbiter = host.arbiter.handle()?;
-                host.pulse.is_lost(&arbiter, limit, now).then(|| Blocked {
-                    berth: Berth { at, generation: host.generation },
-                    busy_with: host.busy_with.load(Ordering::Relaxed),
-                })
+        let own = hosts.filter_map(|(at, host)| {
+            let arbiter = host.arbiter.handle()?;
+            host.pulse.is_lost(&arbiter, limit, now).then(|| Blocked::Pool {
+                berth: Berth { at, generation: host.generation },
+                busy_with: host.sign.busy_with(),
             })
-            .collect()
+        });
+        let guests = self.guests.iter_mut().filter_map(|(thread, guest)| {
+            guest.pulse.is_lost(&guest.arbiter, limit, now).then_some(Blocked::Guest(*thread))
+        });
+        own.chain(guests).collect()
     }
 
     /// Gives the place of a blocked arbiter to another. Its own children stay with it.
@@ -159,7 +203,7 @@ impl Host {
             generation,
             children: 0,
             is_mourned: false,
-            busy_with: Arc::default(),
+            sign: Arc::default(),
             pulse: Pulse::default(),
         })
     }

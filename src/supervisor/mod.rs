@@ -52,7 +52,7 @@ use crate::{
     registry::Lease,
     runner::{self, Link, Report, Reports, StartLimit},
     snapshot::ShutdownReport,
-    spec::{ChildActor, Extras, Flags, Inherited, Rules, StartContext},
+    spec::{ChildActor, Extras, Flags, Inherited, Placement, Rules, StartContext},
     unwind,
 };
 
@@ -85,8 +85,9 @@ pub struct DynamicSupervisor {
     last_rules: Option<Rc<Rules>>,
     extras: Extras,
     max_concurrent_starts: Option<NonZeroUsize>,
-    /// Arbiters of its own.
+    /// Arbiters of its own, or that its children live on; most have none.
     hosts: Option<Box<Hosts>>,
+    unresponsive_after: Duration,
     lease: Option<Arc<Lease>>,
     has_started: bool,
     /// A summary of the reports left out is due in a while.
@@ -112,7 +113,9 @@ impl DynamicSupervisor {
             last_rules: None,
             extras: flags.extras.clone(),
             max_concurrent_starts: flags.max_concurrent_starts,
-            hosts: Hosts::new(flags.placement, flags.unresponsive_after).map(Box::new),
+            hosts: (flags.placement != Placement::Same)
+                .then(|| Box::new(Hosts::new(flags.placement, flags.unresponsive_after))),
+            unresponsive_after: flags.unresponsive_after,
             lease,
             has_started: false,
             summary_is_due: false,

@@ -10,7 +10,7 @@ use crate::{
     error::{StartChildError, TerminateChildError},
     event::{Fact, Offender, Subject},
     id::ChildId,
-    runner::{Ended, RunnerHandle},
+    runner::{Ended, Home, RunnerHandle},
     snapshot::{ChildInfo, ErasedAddr},
     unwind::{self, PanicReport},
 };
@@ -27,6 +27,8 @@ pub(super) struct Rare {
     pub(super) key: Option<Held>,
     /// Where it lives, if not here.
     pub(super) site: Option<Site>,
+    /// The arbiter that its spec has named.
+    pub(super) home: Option<Home>,
     /// Told to begin this incarnation elsewhere, and has not answered.
     pub(super) is_beginning: bool,
     /// How it had ended before it could be told to: the notice of that and the order have crossed.
@@ -111,8 +113,8 @@ impl DynamicSupervisor {
         let _ = unwind::dispose(entry);
         let Some(rare) = rare else { return drop(unwind::dispose(started)) };
         let Rare { key, site, starter, terminators, waiters, .. } = *rare;
-        if let (Some(Site::Pool(berth)), Some(hosts)) = (site, &mut self.hosts) {
-            hosts.leave(berth);
+        if let (Some(site), Some(hosts)) = (site, &mut self.hosts) {
+            hosts.leave(site);
         }
         if let (Some(held), Some(keys)) = (&key, self.keys()) {
             keys.remove(held);

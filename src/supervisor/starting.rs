@@ -11,6 +11,7 @@ use std::{
 use actix::{Addr, ArbiterHandle, AsyncContext, Context, Handler, Message};
 
 use super::{
+    hosts::Site,
     messages::{StartChild, Started},
     now,
     reply::Reply,
@@ -148,14 +149,16 @@ impl DynamicSupervisor {
             },
             Birth::new(id, link),
         );
-        if arbiter.is_some() || self.hosts.is_some() {
-            let Some((site, home)) = self.site(arbiter) else {
+        if arbiter.is_some() || self.hosts.as_ref().is_some_and(|hosts| hosts.is_pool()) {
+            let Some((site, home)) = self.site(arbiter, ctx) else {
                 self.drop_spec(spec);
                 return Begin::Now(Err(StartChildError::ArbiterGone), None);
             };
+            let kept = matches!(site, Site::Fixed(_)).then(|| home.clone());
             let Sent { addr, runner, info } = runner::launch_on(home, spec, terms, birth);
             let mut seat = self.seat(id, runner, key, false);
             seat.rare().site = Some(site);
+            seat.rare().home = kept;
             self.insert(id, Entry::new(rules, Phase::Starting, seat, now()));
             return Begin::Later(Later { id, addr, info: Slot::There(info) });
         }
@@ -287,6 +290,7 @@ impl DynamicSupervisor {
         if !self.children.started(id, incarnation, now()) {
             return;
         }
+        self.note_thread(id);
         self.open_key(id, true);
         let rare = self.children.seat_mut(id).and_then(|seat| seat.rare.as_mut());
         let (starter, waiters) = match rare {

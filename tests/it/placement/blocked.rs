@@ -39,6 +39,26 @@ fn who_blocks_a_thread_is_reported_once() {
 }
 
 #[test]
+fn who_blocks_an_arbiter_that_its_spec_has_named_is_reported() {
+    real_world(async {
+        let (journal, reports, arbiter) = (Journal::new(), Reports::capture(), Arbiter::new());
+        let builder = DynamicSupervisor::builder().unresponsive_after(Duration::from_millis(50));
+        let supervisor = builder.start().unwrap();
+        let _sibling = supervisor.start_child(Probe::child(&journal).on(arbiter.handle())).await.unwrap();
+        let child = supervisor.start_child(Probe::child(&journal).on(arbiter.handle())).await.unwrap();
+        let release = block(&child.addr).await;
+        let told = || reports.lines().into_iter().find(|line| line.message.starts_with("child blocks its thread"));
+        eventually("it is reported", async || told().is_some()).await;
+        let line = told().unwrap();
+        assert_eq!((line.field("child.id"), line.field("children")), (child.id.to_string().as_str(), "2"));
+        drop(release);
+        assert_eq!(supervisor.stop().await.unwrap().stopped, 2);
+        arbiter.stop();
+        arbiter.join().unwrap();
+    });
+}
+
+#[test]
 fn a_child_that_may_be_taken_over_goes_on_elsewhere_with_its_queue_and_the_old_one_ends_when_it_can() {
     real_world(async {
         let (journal, supervisor) = (Journal::new(), pool(1));
