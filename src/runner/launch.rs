@@ -45,12 +45,13 @@ impl Birth {
         Self { number: self.number, link: Arc::clone(&self.link), place: self.place }
     }
 
-    pub(super) fn id(&self) -> ChildId {
+    pub(crate) fn id(&self) -> ChildId {
         ChildId::new(self.link.supervisor, self.number, self.place)
     }
 }
 
 /// What is asked of a spec before it starts anything.
+#[derive(Clone, Copy)]
 pub(crate) struct Terms {
     pub(crate) restart: Restart,
     pub(crate) child_type: ChildType,
@@ -109,6 +110,7 @@ pub(super) enum First<A, I> {
 }
 
 /// Begins a child's first incarnation on the thread it is to live on.
+#[inline]
 pub(super) fn first<S: ChildSpec>(
     runner: &Rc<Runner<S::Actor>>,
     mut spec: S,

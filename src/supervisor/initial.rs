@@ -37,8 +37,10 @@ impl InitialChildren {
     /// One more child, started after those before it.
     pub fn start_child(&mut self, spec: impl ChildSpec) {
         self.starts.push(Box::new(move |supervisor, ctx| match supervisor.start(spec, None, ctx) {
-            Begin::Now(Ok(_) | Err(StartChildError::Ignored), _task) => {}
-            Begin::Now(Err(error), _) => supervisor.fail_to_start(error, ctx),
+            Begin::Now(reply) => match reply.into_answer() {
+                None | Some(Ok(_) | Err(StartChildError::Ignored)) => {}
+                Some(Err(error)) => supervisor.fail_to_start(error, ctx),
+            },
             Begin::Later(later) => {
                 let (own, id) = (ctx.address().downgrade(), supervisor.children.supervisor());
                 supervisor.await_start(later, move |outcome| {

@@ -149,10 +149,7 @@ impl DynamicSupervisor {
     fn get_or_start<S: ChildSpec>(&mut self, key: ChildKey, spec: S, ctx: &mut Context<Self>) -> Got<S> {
         let Some(holder) = self.holder(TypeId::of::<S::Actor>(), &key) else {
             return match self.start(spec, Some(key), ctx) {
-                Begin::Now(outcome, task) => {
-                    drop(task);
-                    Got::Now(outcome)
-                }
+                Begin::Now(reply) => Got::Now(reply.into_answer().unwrap_or(Err(StartChildError::SupervisorGone))),
                 Begin::Later(later) => Got::Later(Pending::Start(later)),
             };
         };

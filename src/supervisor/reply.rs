@@ -35,6 +35,14 @@ impl<T> Reply<T> {
         Self { then: Some(then), ..self }
     }
 
+    /// The answer, if it is here already.
+    pub(super) fn into_answer(self) -> Option<T> {
+        match self.answer {
+            Answer::Now(answer) => Some(answer),
+            Answer::Later(_) => None,
+        }
+    }
+
     /// A promise to be kept elsewhere, and the response that waits for it.
     pub(super) fn later() -> (Promise<T>, Self) {
         let sender = Rc::new(Cell::new(None));
