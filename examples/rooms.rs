@@ -147,7 +147,8 @@ fn room(name: String) -> impl ChildSpec<Actor = Room, Info = ()> {
 #[derive(Clone, Copy)]
 struct Idle(Duration);
 
-/// All rooms live on the thread of their supervisor: what takes long or blocks belongs elsewhere.
+/// All rooms live on the thread of their supervisor, unless `Builder::placement` says otherwise: what takes long or blocks
+/// belongs elsewhere.
 struct Room {
     messages: VecDeque<String>,
     said: u64,
