@@ -53,6 +53,8 @@
 //! | run a future as a child, await its result, run many with a bound | [`Task`], [`TaskSupervisor`] |
 //! | say why an actor stops | [`ExitContext::exit`], [`ExitReason`] |
 //! | see what happens | the `tracing` (or `log`) target `actix_dynamic_supervisor` |
+//! | come from `actix::Supervisor`, a map of addresses, or services | `docs/migration.md` in the repository |
+//! | see it in an application with actix-web | `examples/rooms.rs` |
 //! | know why it is so, and what differs from Elixir | `DESIGN.md` in the repository |
 //!
 //! # What it cannot do
@@ -123,3 +125,7 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/migration.md")]
+struct Migration;
