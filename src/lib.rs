@@ -49,6 +49,9 @@
 //! |---|---|
 //! | make a supervisor | [`DynamicSupervisor::builder`], [`SupervisorModule`], [`Builder::into_child`] |
 //! | describe a child | [`Child`], [`ChildSpec`], [`Restart`], [`Shutdown`] |
+//! | find children by key | [`Child::key`], [`SupervisorAddr::whereis`], [`SupervisorAddr::get_or_start`], [`ChildHandle::key`] |
+//! | wait between tries, give up on one child only | [`Backoff`], [`Child::max_restarts`], [`GiveUp`] |
+//! | use more threads | [`Child::on`], [`Placement`], [`OnUnresponsive`], [`PartitionSupervisor`] |
 //! | start, end, count, list | [`SupervisorAddr`], the methods of `Addr<DynamicSupervisor>`; each is a message too |
 //! | run a future as a child, await its result, run many with a bound | [`Task`], [`TaskSupervisor`] |
 //! | say why an actor stops | [`ExitContext::exit`], [`ExitReason`] |

@@ -157,6 +157,9 @@ impl<S: Into<Blueprint>> Builder<S> {
     /// As with Elixir's `Supervisor`, one that cannot be started is the end of the supervisor, with that reason; one that
     /// declines is left out. Once started they are children like all others.
     ///
+    /// They are started in the supervisor's first turn, which comes after [`start`](Self::start) has returned: requests sent
+    /// then find them, `whereis` may not yet.
+    ///
     /// # Examples
     ///
     /// ```
