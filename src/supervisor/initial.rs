@@ -15,7 +15,9 @@ use crate::{
 
 /// Names the initial children, again at each start.
 #[derive(Clone)]
-pub(super) struct Initial(Arc<Contained<Box<dyn Fn(&mut InitialChildren) + Send + Sync>>>);
+pub(super) struct Initial(Arc<Contained<Name>>);
+
+type Name = Box<dyn Fn(&mut InitialChildren) + Send + Sync>;
 
 impl Initial {
     pub(super) fn new(name: impl Fn(&mut InitialChildren) + Send + Sync + 'static) -> Self {

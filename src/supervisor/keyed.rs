@@ -135,8 +135,10 @@ impl<S: ChildSpec> Handler<GetOrStart<S>> for DynamicSupervisor {
 enum Got<S: ChildSpec> {
     Now(Outcome<S>),
     /// Who is given the promise keeps it.
-    Later(Box<dyn FnOnce(&mut DynamicSupervisor, Promise<Outcome<S>>)>),
+    Later(Take<Promise<Outcome<S>>>),
 }
+
+type Take<T> = Box<dyn FnOnce(&mut DynamicSupervisor, T)>;
 
 impl DynamicSupervisor {
     fn get_or_start<S: ChildSpec>(&mut self, key: ChildKey, spec: S, ctx: &mut Context<Self>) -> Got<S> {

@@ -1,6 +1,6 @@
 //! Who is found by which key.
 
-use std::{borrow::Cow, collections::HashSet, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use actix_dynamic_supervisor::prelude::*;
 
@@ -254,19 +254,18 @@ fn a_key_of_the_wrong_type_or_for_the_wrong_actor_ends_nobody() {
 fn a_thousand_keys_find_a_thousand_children() {
     world(async {
         let scene = Scene::new();
+        let mut started = Vec::new();
         for number in 0..1000_u32 {
-            scene.start(number).await.unwrap();
-            scene.start(format!("{number}")).await.unwrap();
+            let by_number = scene.start(number).await.unwrap();
+            let by_text = scene.start(number.to_string()).await.unwrap();
+            started.push((by_number.addr, by_text.addr));
         }
 
-        let found: HashSet<_> = (0..1000_u32)
-            .flat_map(|number| {
-                let text = number.to_string();
-                [scene.supervisor.whereis::<Probe>(&number), scene.supervisor.whereis::<Probe>(&text)]
-            })
-            .map(|addr| addr.expect("it is there"))
-            .collect();
-        assert_eq!(found.len(), 2000);
+        for (number, (by_number, by_text)) in (0..1000_u32).zip(started) {
+            assert_ne!(by_number, by_text);
+            assert_eq!(scene.supervisor.whereis(&number), Some(by_number));
+            assert_eq!(scene.supervisor.whereis(&number.to_string()), Some(by_text));
+        }
 
         for number in 0..1000_u32 {
             scene.supervisor.terminate_child(ChildHandle::key::<Probe>(number)).await.unwrap();

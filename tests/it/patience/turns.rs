@@ -421,7 +421,7 @@ fn many_starts_with_a_limit_all_come_to_their_end() {
                 async move {
                     let _under_way = site.enter(format!("{nth}"));
                     tokio::time::sleep(ms(nth % 13)).await;
-                    if nth % 5 == 0 {
+                    if nth.is_multiple_of(5) {
                         return Err("no");
                     }
                     Ok(Start::Run(Probe::new(&journal, cx.incarnation())))
