@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use actix_dynamic_supervisor::prelude::*;
 
 use super::{holder, Desk, Scene, Seat};
-use crate::support::{world, Ask, Journal, Probe};
+use crate::support::{settle, world, Ask, Journal, Panic, Probe};
 
 #[test]
 fn a_child_is_found_by_its_key_and_by_no_other() {
@@ -272,5 +272,22 @@ fn a_thousand_keys_find_a_thousand_children() {
         }
         assert!((0..1000_u32).all(|number| scene.supervisor.whereis::<Probe>(&number).is_none()));
         assert!((0..1000_u32).all(|number| scene.supervisor.whereis::<Probe>(&number.to_string()).is_some()));
+    });
+}
+
+#[test]
+fn a_supervisor_that_actix_runs_itself_has_keys_too() {
+    world(async {
+        let supervisor = actix::Actor::start(DynamicSupervisor::default());
+        let scene = Scene { supervisor, journal: Journal::new() };
+        let child = scene.start("a").await.unwrap();
+
+        assert_eq!(scene.supervisor.whereis("a"), Some(child.addr.clone()));
+        child.addr.do_send(Panic("boom"));
+        assert_eq!(child.addr.send(Ask).await, Ok(2));
+        assert_eq!(scene.supervisor.whereis("a"), Some(child.addr));
+        scene.supervisor.stop().await.unwrap();
+        settle().await;
+        assert!(!scene.has("a"));
     });
 }
