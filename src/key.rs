@@ -16,8 +16,9 @@ use crate::unwind::Contained;
 
 /// Anything a child can be called: `Hash + Eq + Display + Send + 'static`, and `str` to look one up.
 ///
-/// There is nothing to implement. `Hash` and `Eq` of a type of your own are called in the supervisor's turn and in
-/// `whereis`; a panic there fails the request and nothing else. `Display` is for people and logs.
+/// There is nothing to implement. `Hash` and `Eq` of a type of your own are called in the supervisor's turn, where a
+/// panic fails the request and nothing else, and by `whereis`, where it reaches the caller; they must not look for the same
+/// key themselves. `Display` is for people and logs.
 pub trait Key: sealed::Sealed {
     /// The key as one of any type.
     #[doc(hidden)]

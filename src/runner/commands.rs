@@ -45,6 +45,8 @@ impl<A: ChildActor> Run for Runner<A> {
             let timer = Instant::now().checked_add(delay).and_then(deadline);
             life.state = State::Waiting { timer, next };
             life.wake();
+            // It is decided what follows, and that may take long: who asked for its end is told now.
+            self.inbox.publish();
         }
     }
 

@@ -274,7 +274,8 @@ impl<A: ChildActor> Inbox<A> {
         self.rare.set(Some(rare));
     }
 
-    /// Tells of the last incarnation's end: its child begins anew, or is over, its mailbox closed and its spec dropped.
+    /// Tells of the last incarnation's end: its child begins anew, or waits to, or is over, its mailbox closed and its spec
+    /// dropped.
     pub(super) fn publish(&self) {
         let Some(mut rare) = self.rare.take() else { return };
         let obituaries = mem::take(&mut rare.obituaries);

@@ -154,7 +154,7 @@ impl<S: Into<Blueprint>> Builder<S> {
     /// Children that the supervisor starts by itself, in this order and before all else, whenever it is started: so one
     /// that is restarted by its parent does not come back empty.
     ///
-    /// As with Elixir's `Supervisor`, one that cannot be started is the end of the supervisor, with that reason; one that
+    /// Asked for several times, all are started. As with Elixir's `Supervisor`, one that cannot be started is the end of the supervisor, with that reason; one that
     /// declines is left out. Once started they are children like all others.
     ///
     /// They are started in the supervisor's first turn, which comes after [`start`](Self::start) has returned: requests sent
@@ -183,7 +183,10 @@ impl<S: Into<Blueprint>> Builder<S> {
     ///
     /// A dynamic supervisor always starts empty.
     pub fn with_children(mut self, name: impl Fn(&mut InitialChildren) + Send + Sync + 'static) -> Self {
-        self.initial = Some(Initial::new(name));
+        self.initial = Some(match self.initial.take() {
+            None => Initial::new(name),
+            Some(before) => before.and(name),
+        });
         self
     }
 

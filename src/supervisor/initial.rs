@@ -23,6 +23,16 @@ impl Initial {
     pub(super) fn new(name: impl Fn(&mut InitialChildren) + Send + Sync + 'static) -> Self {
         Self(Arc::new(Contained::new(Box::new(name))))
     }
+
+    /// These, and then those.
+    pub(super) fn and(self, name: impl Fn(&mut InitialChildren) + Send + Sync + 'static) -> Self {
+        Self::new(move |children| {
+            if let Some(before) = self.0.get() {
+                before(children);
+            }
+            name(children);
+        })
+    }
 }
 
 /// What a supervisor is to start before all else; see [`Builder::with_children`](crate::Builder::with_children).

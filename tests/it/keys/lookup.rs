@@ -1,11 +1,11 @@
 //! Who is found by which key.
 
-use std::{borrow::Cow, collections::HashSet, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use actix_dynamic_supervisor::prelude::*;
 
 use super::{holder, Desk, Scene, Seat};
-use crate::support::{world, Ask, Journal, Probe};
+use crate::support::{settle, world, Ask, Journal, Panic, Probe};
 
 #[test]
 fn a_child_is_found_by_its_key_and_by_no_other() {
@@ -254,24 +254,40 @@ fn a_key_of_the_wrong_type_or_for_the_wrong_actor_ends_nobody() {
 fn a_thousand_keys_find_a_thousand_children() {
     world(async {
         let scene = Scene::new();
+        let mut started = Vec::new();
         for number in 0..1000_u32 {
-            scene.start(number).await.unwrap();
-            scene.start(format!("{number}")).await.unwrap();
+            let by_number = scene.start(number).await.unwrap();
+            let by_text = scene.start(number.to_string()).await.unwrap();
+            started.push((by_number.addr, by_text.addr));
         }
 
-        let found: HashSet<_> = (0..1000_u32)
-            .flat_map(|number| {
-                let text = number.to_string();
-                [scene.supervisor.whereis::<Probe>(&number), scene.supervisor.whereis::<Probe>(&text)]
-            })
-            .map(|addr| addr.expect("it is there"))
-            .collect();
-        assert_eq!(found.len(), 2000);
+        for (number, (by_number, by_text)) in (0..1000_u32).zip(started) {
+            assert_ne!(by_number, by_text);
+            assert_eq!(scene.supervisor.whereis(&number), Some(by_number));
+            assert_eq!(scene.supervisor.whereis(&number.to_string()), Some(by_text));
+        }
 
         for number in 0..1000_u32 {
             scene.supervisor.terminate_child(ChildHandle::key::<Probe>(number)).await.unwrap();
         }
         assert!((0..1000_u32).all(|number| scene.supervisor.whereis::<Probe>(&number).is_none()));
         assert!((0..1000_u32).all(|number| scene.supervisor.whereis::<Probe>(&number.to_string()).is_some()));
+    });
+}
+
+#[test]
+fn a_supervisor_that_actix_runs_itself_has_keys_too() {
+    world(async {
+        let supervisor = actix::Actor::start(DynamicSupervisor::default());
+        let scene = Scene { supervisor, journal: Journal::new() };
+        let child = scene.start("a").await.unwrap();
+
+        assert_eq!(scene.supervisor.whereis("a"), Some(child.addr.clone()));
+        child.addr.do_send(Panic("boom"));
+        assert_eq!(child.addr.send(Ask).await, Ok(2));
+        assert_eq!(scene.supervisor.whereis("a"), Some(child.addr));
+        scene.supervisor.stop().await.unwrap();
+        settle().await;
+        assert!(!scene.has("a"));
     });
 }

@@ -214,8 +214,12 @@ fn a_key_that_panics_when_it_is_hashed_and_again_when_it_is_dropped_does_not_abo
 
 #[test]
 fn a_key_that_equals_nothing_not_even_itself_harms_nobody() {
-    #[derive(Clone, Hash)]
     struct Nothing;
+    impl Hash for Nothing {
+        fn hash<H: Hasher>(&self, state: &mut H) {
+            state.write_u8(0);
+        }
+    }
     impl PartialEq for Nothing {
         fn eq(&self, _: &Self) -> bool {
             false

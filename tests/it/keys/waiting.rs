@@ -14,7 +14,7 @@ use futures::{future::join_all, FutureExt};
 
 use super::{Desk, Scene};
 use crate::support::script::{gated, slow_to_stop, Gate};
-use crate::support::{settle, world, Ask, Do, Journal, Panic, Probe};
+use crate::support::{settle, world, Ask, Journal, Probe};
 
 const SECOND: Duration = Duration::from_secs(1);
 

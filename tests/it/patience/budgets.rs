@@ -186,6 +186,20 @@ fn quiet_ends_of_a_permanent_child_use_it_up_too_and_those_of_a_transient_one_do
     });
 }
 
+#[test]
+fn a_child_with_a_limit_of_its_own_waits_as_long_as_its_supervisor_says() {
+    world(async {
+        let scene = Scene::of(DynamicSupervisor::builder().max_restarts(0).backoff(Backoff::fixed(ms(100))));
+        let spec = scene.never_back().max_restarts(3, SECOND);
+        let child = scene.supervisor.start_child(spec).await.unwrap();
+
+        crash(&child.addr).await;
+        pass(SECOND).await;
+
+        assert_eq!((scene.moments(), scene.counts().await), (vec![100, 200, 300], (0, 0)));
+    });
+}
+
 // ---- escalated
 
 #[test]

@@ -222,3 +222,51 @@ fn a_system_that_ends_while_a_child_waits_ends_in_order() {
         assert_eq!(journal.entries(), ["started 1", "stopping 1", "stopped 1", "dropped 1"]);
     }
 }
+
+/// A nested supervisor that comes back ten seconds after it has ended, with one child.
+async fn slow_to_return(parent: &Addr<DynamicSupervisor>) -> Started<DynamicSupervisor> {
+    let spec = DynamicSupervisor::builder().into_child().backoff(Backoff::fixed(SECOND * 10));
+    let nested = parent.start_child(spec).await.unwrap();
+    nested.addr.start_child(Probe::child(&Journal::new())).await.unwrap();
+    nested
+}
+
+#[test]
+fn a_nested_supervisor_that_waits_to_come_back_has_ended_and_says_so_at_once() {
+    world(async {
+        let scene = Scene::new();
+        let nested = slow_to_return(&scene.supervisor).await;
+        let ended = nested.addr.exited();
+
+        let report = nested.addr.stop().await;
+
+        assert_eq!(report.map(|report| report.stopped), Ok(1));
+        assert_eq!((ended.await.to_string(), scene.elapsed()), ("normal".to_owned(), 0));
+        assert_eq!(scene.state().await, (ChildState::Restarting, Some(10_000)));
+
+        pass(SECOND * 10).await;
+        let ended = nested.addr.exited();
+        scene.supervisor.kill_child(nested.id).await.unwrap();
+        assert_eq!((ended.await.to_string(), scene.elapsed()), ("killed".to_owned(), 10_000));
+    });
+}
+
+#[test]
+fn what_is_asked_of_a_nested_supervisor_that_waits_is_answered_when_it_is_back() {
+    world(async {
+        let scene = Scene::new();
+        let nested = slow_to_return(&scene.supervisor).await;
+        scene.supervisor.kill_child(nested.id).await.unwrap();
+        let got = nested.addr.get_or_start("a", Probe::child(&scene.journal));
+
+        assert_eq!(nested.addr.count_children().await.unwrap().specs, 1);
+        assert_eq!(scene.elapsed(), 10_000);
+        assert_eq!(nested.addr.whereis("a"), Some(got.await.unwrap().addr));
+
+        scene.supervisor.kill_child(nested.id).await.unwrap();
+        let cut_off = nested.addr.start_child(Probe::child(&scene.journal));
+        assert_eq!(scene.supervisor.terminate_child(nested.id).await, Ok(()));
+        assert!(matches!(cut_off.await, Err(StartChildError::SupervisorGone)));
+        assert_eq!(scene.elapsed(), 10_000);
+    });
+}

@@ -6,6 +6,8 @@ mod delays;
 mod ends;
 mod initial;
 mod turns;
+mod unstartable;
+mod yard;
 
 use std::time::Duration;
 

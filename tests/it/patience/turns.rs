@@ -1,98 +1,21 @@
 //! Asynchronous starts: how many go on at a time, and for how long each may.
 
-use std::{
-    num::NonZeroUsize,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{num::NonZeroUsize, sync::Mutex, time::Duration};
 
 use actix::prelude::*;
 use actix_dynamic_supervisor::prelude::*;
 use futures::future::join_all;
 
-use super::{crash, ms, pass, Scene, SECOND};
-use crate::support::script::Gate;
+use super::{
+    crash, ms, pass,
+    yard::{Site, Yard},
+    Scene, SECOND,
+};
 use crate::support::{settle, world, Ask, Journal, Panic, Probe};
 
 fn at_most(starts: usize) -> Scene {
     let starts = NonZeroUsize::new(starts).unwrap();
     Scene::of(DynamicSupervisor::builder().max_restarts(1000).max_concurrent_starts(starts))
-}
-
-/// The starts under way, by name, and the most there ever were.
-#[derive(Clone, Default)]
-struct Site(Arc<Mutex<(Vec<String>, usize)>>);
-
-struct UnderWay(Site, String);
-
-impl Site {
-    fn enter(&self, name: String) -> UnderWay {
-        let mut site = self.0.lock().unwrap();
-        site.0.push(name.clone());
-        site.1 = site.1.max(site.0.len());
-        UnderWay(self.clone(), name)
-    }
-
-    fn under_way(&self) -> Vec<String> {
-        self.0.lock().unwrap().0.clone()
-    }
-
-    fn most(&self) -> usize {
-        self.0.lock().unwrap().1
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0 .0.lock().unwrap().0.retain(|name| *name != self.1);
-    }
-}
-
-/// Starts that pass the gate one by one. Their names are their key and, from the second on, the incarnation.
-struct Yard {
-    scene: Scene,
-    site: Site,
-    gate: Gate,
-}
-
-impl Yard {
-    fn new(scene: Scene) -> Self {
-        Self { scene, site: Site::default(), gate: Gate::shut() }
-    }
-
-    fn spec(
-        &self,
-        key: &'static str,
-    ) -> Child<Probe, (), impl FnMut(&mut StartContext<Probe>) -> Starting<Probe> + Send + 'static> {
-        let (site, gate, journal) = (self.site.clone(), self.gate.clone(), self.scene.journal.clone());
-        Child::from_async(move |cx: StartContext<Probe>| {
-            let (site, gate, journal) = (site.clone(), gate.clone(), journal.clone());
-            async move {
-                let name = match cx.incarnation() {
-                    1 => key.to_owned(),
-                    incarnation => format!("{key}{incarnation}"),
-                };
-                let _under_way = site.enter(name);
-                gate.pass().await;
-                Ok::<_, BoxError>(Start::Run(Probe::new(&journal, cx.incarnation())))
-            }
-        })
-        .key(key)
-    }
-
-    /// Asks for a child, without waiting for it.
-    fn begin(&self, key: &'static str) -> tokio::task::JoinHandle<Result<Started<Probe>, StartChildError>> {
-        tokio::task::spawn_local(self.scene.supervisor.start_child(self.spec(key)))
-    }
-
-    async fn admit(&self, starts: usize) {
-        self.gate.admit(starts);
-        settle().await;
-    }
-
-    fn has(&self, key: &str) -> bool {
-        self.scene.supervisor.whereis::<Probe>(key).is_some()
-    }
 }
 
 #[test]
@@ -421,7 +344,7 @@ fn many_starts_with_a_limit_all_come_to_their_end() {
                 async move {
                     let _under_way = site.enter(format!("{nth}"));
                     tokio::time::sleep(ms(nth % 13)).await;
-                    if nth % 5 == 0 {
+                    if nth.is_multiple_of(5) {
                         return Err("no");
                     }
                     Ok(Start::Run(Probe::new(&journal, cx.incarnation())))
