@@ -31,6 +31,7 @@ fn restarts_of_a_child_with_a_limit_of_its_own_do_not_count_in_the_supervisors()
     });
 }
 
+/// F16
 #[test]
 fn at_the_end_of_its_own_limit_a_child_is_removed_and_its_siblings_do_not_notice() {
     world(async {

@@ -6,6 +6,7 @@ use actix_dynamic_supervisor::prelude::*;
 use super::{block, eventually, thread_of};
 use crate::support::{real_world, Ask, Do, Journal, Probe, Reports};
 
+/// F11
 #[test]
 fn a_start_on_an_arbiter_that_has_gone_is_answered() {
     real_world(async {
@@ -21,6 +22,7 @@ fn a_start_on_an_arbiter_that_has_gone_is_answered() {
     });
 }
 
+/// F11
 #[test]
 fn a_child_whose_own_arbiter_goes_is_removed_and_its_senders_are_told() {
     real_world(async {
@@ -43,6 +45,7 @@ fn a_child_whose_own_arbiter_goes_is_removed_and_its_senders_are_told() {
     });
 }
 
+/// F11
 #[test]
 fn a_child_of_a_pool_goes_on_elsewhere_with_its_queue() {
     real_world(async {
@@ -70,6 +73,7 @@ fn a_child_of_a_pool_goes_on_elsewhere_with_its_queue() {
     });
 }
 
+/// F11
 #[test]
 fn an_arbiter_that_goes_counts_once_however_many_children_it_takes_along() {
     real_world(async {
@@ -94,6 +98,7 @@ fn an_arbiter_that_goes_counts_once_however_many_children_it_takes_along() {
     });
 }
 
+/// F11
 #[test]
 fn a_child_that_ends_every_arbiter_it_gets_is_too_much_in_the_end() {
     real_world(async {
@@ -110,6 +115,7 @@ fn a_child_that_ends_every_arbiter_it_gets_is_too_much_in_the_end() {
     });
 }
 
+/// F11
 #[test]
 fn a_start_under_way_when_its_arbiter_goes_is_answered() {
     real_world(async {

@@ -13,6 +13,7 @@ fn pool(arbiters: usize) -> Addr<DynamicSupervisor> {
     builder.unresponsive_after(Duration::from_millis(50)).max_restarts(1_000_000).start().unwrap()
 }
 
+/// F10
 #[test]
 fn who_blocks_a_thread_is_reported_once() {
     real_world(async {
@@ -38,6 +39,7 @@ fn who_blocks_a_thread_is_reported_once() {
     });
 }
 
+/// F10
 #[test]
 fn who_blocks_an_arbiter_that_its_spec_has_named_is_reported() {
     real_world(async {
@@ -58,6 +60,7 @@ fn who_blocks_an_arbiter_that_its_spec_has_named_is_reported() {
     });
 }
 
+/// F10
 #[test]
 fn a_child_that_may_be_taken_over_goes_on_elsewhere_with_its_queue_and_the_old_one_ends_when_it_can() {
     real_world(async {
@@ -87,6 +90,7 @@ fn a_child_that_may_be_taken_over_goes_on_elsewhere_with_its_queue_and_the_old_o
     });
 }
 
+/// F10
 #[test]
 fn those_that_share_a_blocked_thread_go_on_elsewhere_if_they_may_and_wait_if_not() {
     real_world(async {
@@ -107,6 +111,7 @@ fn those_that_share_a_blocked_thread_go_on_elsewhere_if_they_may_and_wait_if_not
     });
 }
 
+/// F10
 #[test]
 fn a_child_is_taken_over_again_and_again() {
     real_world(async {
@@ -126,6 +131,7 @@ fn a_child_is_taken_over_again_and_again() {
     });
 }
 
+/// F10
 #[test]
 fn a_child_taken_over_as_often_as_it_may_be_is_one_too_many() {
     real_world(async {
@@ -143,6 +149,7 @@ fn a_child_taken_over_as_often_as_it_may_be_is_one_too_many() {
     });
 }
 
+/// F10
 #[test]
 fn a_temporary_child_is_not_taken_over() {
     real_world(async {
