@@ -80,11 +80,11 @@ pub trait SupervisorAddr: sealed::Sealed {
     ///
     /// [`StartChildError`], about the caller's own spec. `AlreadyStarted` is none of them, unless the start itself
     /// answers so.
-    fn get_or_start<S: ChildSpec>(
+    fn get_or_start<K: Into<ChildKey>, S: ChildSpec>(
         &self,
-        key: impl Into<ChildKey>,
+        key: K,
         spec: S,
-    ) -> impl Future<Output = Result<Started<S::Actor, S::Info>, StartChildError>> + Send;
+    ) -> impl Future<Output = Result<Started<S::Actor, S::Info>, StartChildError>> + Send + use<Self, K, S>;
 
     /// Ends a child and forgets it; `Ok` when it is really gone, however it ended. It is not restarted.
     ///
@@ -184,11 +184,11 @@ impl SupervisorAddr for Addr<DynamicSupervisor> {
         keyed::whereis(self, key)
     }
 
-    fn get_or_start<S: ChildSpec>(
+    fn get_or_start<K: Into<ChildKey>, S: ChildSpec>(
         &self,
-        key: impl Into<ChildKey>,
+        key: K,
         spec: S,
-    ) -> impl Future<Output = Result<Started<S::Actor, S::Info>, StartChildError>> + Send {
+    ) -> impl Future<Output = Result<Started<S::Actor, S::Info>, StartChildError>> + Send + use<K, S> {
         let answer = self.send(GetOrStart::new(key, spec));
         async move { answer.await.unwrap_or(Err(StartChildError::SupervisorGone)) }
     }
