@@ -3,7 +3,7 @@
 use std::mem::take;
 
 use crate::{
-    reference::{Life, Mail, Node, Reference, Sup},
+    reference::{Life, Mail, Node, Reference, Sup, NOTHING},
     words::{Ask, Failure, Kind, Label, Message, OnStop, Plan, Reason},
 };
 
@@ -11,7 +11,7 @@ impl Reference {
     pub fn turn(&mut self, label: Label) {
         if self.node(label).life == Life::Starting && self.node(label).gate > 0 {
             let node = self.node(label);
-            (node.gate, node.life, node.due) = (node.gate - 1, Life::Dead, [None; 3]);
+            (node.gate, node.life, node.due) = (node.gate - 1, Life::Dead, NOTHING);
             let incarnation = node.incarnation;
             match self.conclude(label) {
                 Ok(lived) => {
@@ -85,7 +85,7 @@ impl Reference {
     pub fn bury(&mut self, label: Label, reason: Reason) {
         let node = self.node(label);
         let ended = Some((node.incarnation, reason));
-        (node.life, node.last_exit, node.due, node.sup) = (Life::Dead, ended, [None; 3], None);
+        (node.life, node.last_exit, node.due, node.sup) = (Life::Dead, ended, NOTHING, None);
     }
 
     /// Makes an incarnation by its plan. `Some`: it started, and is ending already.
@@ -101,7 +101,7 @@ impl Reference {
         let plan = spec.plan(incarnation);
         plan.fails().map_or(Ok(()), Err)?;
         let node = self.node(label);
-        (node.life, node.asked, node.due) = (Life::Alive, false, [None; 3]);
+        (node.life, node.asked, node.due) = (Life::Alive, false, NOTHING);
         node.sup = spec.is_supervisor().then(Sup::default);
         self.wake(label);
         Ok((plan == Plan::CrashAtOnce).then_some(Reason::Panicked))
@@ -163,7 +163,7 @@ impl Reference {
 
     pub fn fail_start(&mut self, label: Label, failure: Failure) {
         let node = self.node(label);
-        (node.life, node.due) = (Life::Dead, [None; 3]);
+        (node.life, node.due) = (Life::Dead, NOTHING);
         let incarnation = node.incarnation;
         self.report(label, Mail::NotStarted(label, incarnation, failure));
     }
@@ -171,7 +171,7 @@ impl Reference {
     /// For good: the mailbox is closed, the name is free, then who waited for the end is told.
     pub fn over(&mut self, label: Label) {
         let node = self.node(label);
-        (node.life, node.due) = (Life::Over, [None; 3]);
+        (node.life, node.due) = (Life::Over, NOTHING);
         let ended = node.last_exit.map_or("unknown".into(), |(_, reason)| reason.to_string());
         let report = node.last_report.clone().unwrap_or("gone".into());
         for mail in take(&mut node.queue) {
@@ -204,6 +204,8 @@ impl Reference {
         } else if node.due[2] == now {
             self.see("a start takes longer than allowed");
             self.fail_start(label, Failure::TimedOut);
+        } else if node.due[3] == now {
+            self.has_waited(label);
         } else {
             self.see("a stop's deadline kills the rest");
             self.closing(label).due = None;
