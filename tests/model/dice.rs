@@ -132,7 +132,7 @@ impl Dice {
         let doubled = (fixed, Some(self.delay(label, 4) + self.units(0..3)));
         let (first, cap) = self.weighted(&[(1, (0, None)), (3, (fixed, None)), (5, doubled)]);
         let stable = self.units(0..3) + residue(label, 3);
-        let forget_after = self.weighted(&[(2, None), (7, Some(stable)), (2, Some(10 * UNIT))]);
+        let forget_after = self.weighted(&[(2, None), (9, Some(stable)), (1, Some(10 * UNIT))]);
         Backoff { first, cap, forget_after }
     }
 
@@ -155,8 +155,9 @@ impl Dice {
         let (max_restarts, period) = self.weighted(&[(4, some), (1, DEFAULT_INTENSITY)]);
         let max_children = self.one_in(2).then(|| self.below(4) as usize);
         let backoff = self.one_in(8).then(|| self.backoff(label));
+        let max_starts = self.one_in(3).then(|| self.from(1..3) as usize);
         let name = if !names.is_empty() && self.one_in(8) { self.pick(names) } else { label };
-        Limits { max_restarts, period, max_children, backoff, name }
+        Limits { max_restarts, period, max_children, backoff, max_starts, name }
     }
 }
 

@@ -9,10 +9,10 @@ use crate::{
 
 impl Reference {
     pub fn turn(&mut self, label: Label) {
-        if self.node(label).life == Life::Starting && self.node(label).gate > 0 {
-            let node = self.node(label);
-            (node.gate, node.life, node.due) = (node.gate - 1, Life::Dead, NOTHING);
-            let incarnation = node.incarnation;
+        if self.node(label).life == Life::Starting && self.has_turn(label) && self.node(label).gate > 0 {
+            self.node(label).gate -= 1;
+            self.end_start(label, Life::Dead);
+            let incarnation = self.node(label).incarnation;
             match self.conclude(label) {
                 Ok(lived) => {
                     self.report(label, Mail::Started(label, incarnation));
@@ -162,16 +162,15 @@ impl Reference {
     }
 
     pub fn fail_start(&mut self, label: Label, failure: Failure) {
-        let node = self.node(label);
-        (node.life, node.due) = (Life::Dead, NOTHING);
-        let incarnation = node.incarnation;
+        self.end_start(label, Life::Dead);
+        let incarnation = self.node(label).incarnation;
         self.report(label, Mail::NotStarted(label, incarnation, failure));
     }
 
     /// For good: the mailbox is closed, the name is free, then who waited for the end is told.
     pub fn over(&mut self, label: Label) {
+        self.end_start(label, Life::Over);
         let node = self.node(label);
-        (node.life, node.due) = (Life::Over, NOTHING);
         let ended = node.last_exit.map_or("unknown".into(), |(_, reason)| reason.to_string());
         let report = node.last_report.clone().unwrap_or("gone".into());
         for mail in take(&mut node.queue) {

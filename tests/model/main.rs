@@ -20,6 +20,7 @@ mod patience;
 mod reference;
 mod rules;
 mod seen;
+mod starts;
 mod steps;
 mod terms;
 mod words;
@@ -126,7 +127,9 @@ const INTERESTING: &[&str] = &[
     "a second end of a child joins the first",
     "a start is noticed too late",
     "a start is refused: shutting down",
+    "a start has its turn",
     "a start is waited for",
+    "a start that waits for its turn is cut off",
     "a start is withdrawn in time",
     "a start succeeds whose caller is gone",
     "a start takes longer than allowed",

@@ -92,6 +92,8 @@ pub struct Node {
     pub listens: bool,
     /// How many starts the gate lets through.
     pub gate: usize,
+    /// Its start has had its turn.
+    pub has_begun: bool,
     pub asked: bool,
     pub due: Due,
     /// Who is told of the end when it is over.
@@ -105,6 +107,9 @@ pub struct Sup {
     /// In start order.
     pub table: Vec<Label>,
     pub notes: Vec<u64>,
+    /// Whose asynchronous starts go on, and whose wait for that, in their order.
+    pub starts: Vec<Label>,
+    pub queue: VecDeque<Label>,
     pub closing: Option<Closing>,
     pub exits: Vec<Request>,
     pub leaving: Option<Reason>,
@@ -351,6 +356,7 @@ impl Node {
             queue: VecDeque::new(),
             listens: false,
             gate: 0,
+            has_begun: false,
             asked: false,
             due: NOTHING,
             obituary: Vec::new(),

@@ -3,7 +3,7 @@
 use std::mem::take;
 
 use crate::{
-    reference::{Closing, Entry, Life, Mail, Phase, Reference, Request, Trials, NOTHING},
+    reference::{Closing, Entry, Life, Mail, Phase, Reference, Request, Trials},
     words::{Ask, Failure, Label, Reason, Restart, Shutdown},
 };
 
@@ -151,12 +151,10 @@ impl Reference {
     }
 
     pub fn call_start(&mut self, s: Label, child: Label, incarnation: usize) {
-        let now = self.now;
         let node = self.node(child);
         node.incarnation = incarnation;
         if node.spec.is_async {
             node.life = Life::Starting;
-            node.due[2] = node.spec.start_timeout.map(|ms| now + ms);
             self.wake(child);
         }
         if !self.node(child).spec.is_supervisor() {
@@ -236,8 +234,7 @@ impl Reference {
         let end = match (self.node(child).life, self.node(child).last_exit) {
             (Life::Starting, _) => {
                 self.see(if phase == Phase::Starting { "ended while it starts" } else { "ended while it restarts" });
-                let node = self.node(child);
-                (node.life, node.due) = (Life::Dead, NOTHING);
+                self.end_start(child, Life::Dead);
                 None
             }
             (Life::Alive, _) => {

@@ -168,6 +168,8 @@ pub struct Limits {
     pub max_children: Option<usize>,
     /// For children that have none of their own.
     pub backoff: Option<Backoff>,
+    /// Asynchronous starts that go on at a time.
+    pub max_starts: Option<usize>,
     /// Names are numbers too.
     pub name: Label,
 }

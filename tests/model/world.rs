@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroUsize,
     sync::Arc,
     task::{Context as Cx, Poll},
     time::Duration,
@@ -324,13 +325,16 @@ impl Inside {
 }
 
 fn builder(limits: Limits) -> Builder {
-    let Limits { max_restarts, period, max_children, backoff, name } = limits;
+    let Limits { max_restarts, period, max_children, backoff, max_starts, name } = limits;
     let mut builder = DynamicSupervisor::builder().max_reports_per_second(u32::MAX).name(name_of(name));
     if (max_restarts, period) != DEFAULT_INTENSITY {
         builder = builder.max_restarts(u32::try_from(max_restarts).unwrap()).period(ms(period));
     }
     if let Some(backoff) = backoff {
         builder = builder.backoff(terms::backoff(backoff));
+    }
+    if let Some(max_starts) = max_starts.and_then(NonZeroUsize::new) {
+        builder = builder.max_concurrent_starts(max_starts);
     }
     match max_children {
         Some(max_children) => builder.max_children(max_children),
