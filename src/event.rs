@@ -77,6 +77,12 @@ pub(crate) enum Fact<'a> {
     ShutdownError { child: Offender<'a>, reason: &'a ExitReason },
     /// A destructor, or a hook after a panic, panicked: contained, and nothing else comes of it.
     Residue { of: Subject<'a>, panic: &'a PanicReport },
+    /// A child keeps its thread beyond its deadline; it is not waited for any longer.
+    Abandoned { child: Offender<'a> },
+    /// A thread that children live on is blocked, by this child if that is known.
+    ThreadBlocked { by: Option<Offender<'a>>, children: usize },
+    /// Threads of the supervisor's own have not ended in time.
+    ThreadsLeft,
     /// A child kept its thread beyond its deadline, and has ended now.
     Overran { child: Offender<'a> },
 }
@@ -248,6 +254,18 @@ fn log(supervisor: &str, fact: &Fact<'_>) {
             target: target!(), supervisor,
             panic = panic.message(), "a panic on the way out was contained"
         ),
+        Fact::Abandoned { child } => {
+            tell_child!(error, supervisor, child, "child keeps its thread blocked past its deadline; it is left behind")
+        }
+        Fact::ThreadBlocked { by: Some(child), children } => {
+            tell_child!(error, supervisor, child, children, "child blocks its thread, and the children that share it")
+        }
+        Fact::ThreadBlocked { by: None, children } => {
+            error!(target: target!(), supervisor, children, "a thread that children live on is blocked")
+        }
+        Fact::ThreadsLeft => {
+            error!(target: target!(), supervisor, "threads of the supervisor's own have not ended in time")
+        }
         Fact::Overran { child } => {
             tell_child!(error, supervisor, child, "child kept its thread blocked past its deadline; it has ended now")
         }

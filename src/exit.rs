@@ -23,6 +23,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// | `Killed` | `:killed` |
 /// | `Panicked`, `Failed` | an exception, any other term |
 /// | `ArbiterGone` | `:noconnection` comes nearest |
+/// | `Unresponsive` | nothing: a process cannot block its scheduler |
 /// | `Unknown` | `:noproc` |
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -41,6 +42,8 @@ pub enum ExitReason {
     Failed(Failure),
     /// The arbiter it lived on went away under it.
     ArbiterGone,
+    /// It kept its thread blocked, and another incarnation took over elsewhere. It may still run: nobody can end it.
+    Unresponsive,
     /// It had ended before anybody asked, so the reason is not known any more.
     Unknown,
 }
@@ -75,6 +78,7 @@ impl fmt::Display for ExitReason {
             Self::Panicked(report) => write!(f, "panicked: {report}"),
             Self::Failed(error) => write!(f, "failed: {}", text::clip(error)),
             Self::ArbiterGone => f.write_str("arbiter gone"),
+            Self::Unresponsive => f.write_str("unresponsive"),
             Self::Unknown => f.write_str("unknown"),
         }
     }

@@ -7,7 +7,7 @@ use std::{
     any::Any,
     borrow::Cow,
     fmt,
-    hash::{BuildHasher, Hash},
+    hash::{BuildHasher, Hash, Hasher},
     rc::Rc,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -16,8 +16,9 @@ use crate::unwind::Contained;
 
 /// Anything a child can be called: `Hash + Eq + Display + Send + 'static`, and `str` to look one up.
 ///
-/// There is nothing to implement. `Hash` and `Eq` of a type of your own are called in the supervisor's turn and in
-/// `whereis`; a panic there fails the request and nothing else. `Display` is for people and logs.
+/// There is nothing to implement. `Hash` and `Eq` of a type of your own are called in the supervisor's turn, where a
+/// panic fails the request and nothing else, and by `whereis`, where it reaches the caller; they must not look for the same
+/// key themselves. `Display` is for people and logs.
 pub trait Key: sealed::Sealed {
     /// The key as one of any type.
     #[doc(hidden)]
@@ -110,6 +111,7 @@ fn plain<K: 'static>(key: &K) -> Option<Plain> {
 /// What is asked of a key whose type is not known here. All of it is user code.
 pub(crate) trait Other: Send {
     fn hash_with(&self, hashers: &std::hash::RandomState) -> u64;
+    fn hash_into(&self, hasher: &mut dyn Hasher);
     fn is(&self, other: &dyn Any) -> bool;
     fn as_any(&self) -> &dyn Any;
     fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
@@ -118,6 +120,10 @@ pub(crate) trait Other: Send {
 impl<K: Hash + Eq + fmt::Display + Send + 'static> Other for K {
     fn hash_with(&self, hashers: &std::hash::RandomState) -> u64 {
         hashers.hash_one(self)
+    }
+
+    fn hash_into(&self, mut hasher: &mut dyn Hasher) {
+        self.hash(&mut hasher);
     }
 
     fn is(&self, other: &dyn Any) -> bool {
@@ -166,6 +172,67 @@ impl OtherKey {
 impl<K: Hash + Eq + fmt::Display + Send + 'static> From<K> for ChildKey {
     fn from(key: K) -> Self {
         Self::new(key)
+    }
+}
+
+/// Where a key leads: the same number in every process and for every release of Rust. May call the key's `Hash`.
+///
+/// Rule: an integer leads to its magnitude, as in Elixir; all else to a hash.
+pub(crate) fn route(key: &(impl Key + ?Sized)) -> u64 {
+    match key.query().0 {
+        Asked::Plain(plain) => plain.route(),
+        Asked::Other(other) => route_other(other),
+    }
+}
+
+impl ChildKey {
+    /// As [`route`] of what it holds.
+    pub(crate) fn route(&self) -> u64 {
+        match &self.0 {
+            Repr::Plain(plain) => plain.route(),
+            Repr::Other(other) => other.with(route_other).unwrap_or_default(),
+        }
+    }
+}
+
+impl Plain {
+    fn route(&self) -> u64 {
+        match self {
+            // Of one beyond 64 bits the low ones: as good as any, and always the same.
+            Self::Number(number) => number.unsigned_abs() as u64,
+            Self::Text(text) => {
+                let mut hasher = Fnv::new();
+                hasher.write(text.as_bytes());
+                hasher.finish()
+            }
+        }
+    }
+}
+
+fn route_other(other: &dyn Other) -> u64 {
+    let mut hasher = Fnv::new();
+    other.hash_into(&mut hasher);
+    hasher.finish()
+}
+
+/// FNV-1a, 64 bits.
+struct Fnv(u64);
+
+impl Fnv {
+    const fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -222,6 +289,15 @@ mod tests {
         assert_ne!(plain_of(&7), plain_of("7"));
         assert_ne!(plain_of(&-1_i32), plain_of(&u32::MAX));
         assert_eq!(plain_of(&u128::MAX), None, "compared as what it is");
+    }
+
+    #[test]
+    fn a_key_leads_to_the_same_place_always() {
+        assert_eq!([route(&7), route(&-7_i8), route("7")], [7, 7, 0xaf63_aa4c_8601_9796]);
+        assert_eq!(route("foobar"), 0x8594_4171_f739_67e8, "as published for FNV-1a");
+        assert_eq!([ChildKey::new("foobar").route(), ChildKey::new(7_u64).route()], [route("foobar"), 7]);
+        assert_eq!(ChildKey::new('x').route(), route(&'x'));
+        assert_ne!(route(&'x'), route(&'y'));
     }
 
     #[test]

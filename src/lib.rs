@@ -49,9 +49,15 @@
 //! |---|---|
 //! | make a supervisor | [`DynamicSupervisor::builder`], [`SupervisorModule`], [`Builder::into_child`] |
 //! | describe a child | [`Child`], [`ChildSpec`], [`Restart`], [`Shutdown`] |
+//! | find children by key | [`Child::key`], [`SupervisorAddr::whereis`], [`SupervisorAddr::get_or_start`], [`ChildHandle::key`] |
+//! | wait between tries, give up on one child only | [`Backoff`], [`Child::max_restarts`], [`GiveUp`] |
+//! | use more threads | [`Child::on`], [`Placement`], [`OnUnresponsive`], [`PartitionSupervisor`] |
 //! | start, end, count, list | [`SupervisorAddr`], the methods of `Addr<DynamicSupervisor>`; each is a message too |
+//! | run a future as a child, await its result, run many with a bound | [`Task`], [`TaskSupervisor`] |
 //! | say why an actor stops | [`ExitContext::exit`], [`ExitReason`] |
 //! | see what happens | the `tracing` (or `log`) target `actix_dynamic_supervisor` |
+//! | come from `actix::Supervisor`, a map of addresses, or services | `docs/migration.md` in the repository |
+//! | see it in an application with actix-web | `examples/rooms.rs` |
 //! | know why it is so, and what differs from Elixir | `DESIGN.md` in the repository |
 //!
 //! # What it cannot do
@@ -72,12 +78,14 @@ mod event;
 mod exit;
 mod id;
 mod key;
+mod partition;
 mod policy;
 mod registry;
 mod runner;
 mod snapshot;
 mod spec;
 mod supervisor;
+mod task;
 mod text;
 mod unwind;
 
@@ -87,18 +95,20 @@ pub use crate::{
     exit::{BoxError, ExitReason, Failure},
     id::ChildId,
     key::{ChildKey, Key},
+    partition::{PartitionSupervisor, Partitions},
     policy::{Backoff, Budget, ChildType, GiveUp, Restart, Shutdown},
     runner::ExitContext,
     snapshot::{ChildInfo, ShutdownReport},
     spec::{
-        Child, ChildActor, ChildSpec, Flags, MissingExtra, OnceChild, Start, StartContext, StartResult, Starting,
-        Strategy,
+        Child, ChildActor, ChildSpec, Flags, MissingExtra, OnUnresponsive, OnceChild, Placement, Start, StartContext,
+        StartResult, Starting, Strategy,
     },
     supervisor::{
         Answer, AwaitExit, Builder, ChildHandle, CountChildren, DynamicSupervisor, GetOrStart, Init, InitialChildren,
         KillChild, Linked, Module, Reinit, StartChild, StartError, Started, Stop, SupervisorAddr, SupervisorModule,
         SupervisorRegistry, TerminateChild, Termination, WhichChildren,
     },
+    task::{IntoTask, OnceTask, RunningTask, Task, TaskActor, TaskError, TaskStream, TaskSupervisor},
     unwind::PanicReport,
 };
 
@@ -108,12 +118,17 @@ pub mod prelude {
     pub use crate::{
         unwind::PanicReport, Backoff, BoxError, Budget, Child, ChildActor, ChildCounts, ChildHandle, ChildId,
         ChildInfo, ChildKey, ChildSpec, ChildState, ChildType, CountChildren, DynamicSupervisor, ExitContext,
-        ExitReason, Flags, GetOrStart, GiveUp, Init, KillChild, Linked, MissingExtra, Restart, Shutdown,
-        ShutdownReport, Start, StartChild, StartChildError, StartContext, StartError, Started, Starting, Stop,
-        SupervisorAddr, SupervisorGone, SupervisorModule, TerminateChild, TerminateChildError, WhichChildren,
+        ExitReason, Flags, GetOrStart, GiveUp, Init, KillChild, Linked, MissingExtra, OnUnresponsive,
+        PartitionSupervisor, Partitions, Placement, Restart, Shutdown, ShutdownReport, Start, StartChild,
+        StartChildError, StartContext, StartError, Started, Starting, Stop, SupervisorAddr, SupervisorGone,
+        SupervisorModule, Task, TaskError, TaskSupervisor, TerminateChild, TerminateChildError, WhichChildren,
     };
 }
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/migration.md")]
+struct Migration;

@@ -76,7 +76,8 @@ pub struct ShutdownReport {
     pub killed: Vec<ChildId>,
     /// Those that panicked or gave an error on their way out.
     pub failed: Vec<ChildId>,
-    /// Those that kept their thread blocked for longer than their deadline and a second. They have ended, but late.
+    /// Those that kept their thread blocked for longer than their deadline and a second. On the supervisor's own thread
+    /// they have ended, but late; on another they are left behind, and end when they give it back.
     pub unresponsive: Vec<ChildId>,
 }
 

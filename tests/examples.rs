@@ -4,6 +4,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+/// They end the server by a signal.
+#[cfg(unix)]
+#[path = "examples/rooms.rs"]
+mod rooms;
+
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read},

@@ -14,10 +14,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("id", &[]),
     ("unwind", &["text"]),
     ("exit", &["text", "unwind"]),
+    ("key", &["unwind"]),
+    ("directory", &["key", "id"]),
     ("error", &["exit", "id", "unwind"]),
     // For its tests only: the reasons they are made of.
     ("policy", &["exit", "id", "unwind"]),
-    ("spec", &["policy", "exit", "id", "text", "unwind"]),
+    ("spec", &["policy", "key", "exit", "id", "text", "unwind"]),
     ("children", &["spec", "policy", "exit", "id", "unwind"]),
     ("runner", &["spec", "policy", "exit", "id", "unwind"]),
     ("registry", &["unwind"]),
@@ -25,8 +27,24 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("event", &["runner", "spec", "exit", "id", "unwind"]),
     (
         "supervisor",
-        &["children", "runner", "registry", "event", "snapshot", "spec", "policy", "error", "exit", "id", "unwind"],
+        &[
+            "children",
+            "runner",
+            "registry",
+            "directory",
+            "event",
+            "snapshot",
+            "spec",
+            "policy",
+            "error",
+            "key",
+            "exit",
+            "id",
+            "unwind",
+        ],
     ),
+    ("partition", &["supervisor", "children", "snapshot", "spec", "error", "key", "exit", "id"]),
+    ("task", &["supervisor", "runner", "spec", "policy", "error", "exit", "id", "unwind"]),
 ];
 
 /// Names that the pure modules must not know: no clock, no runtime, no actors.

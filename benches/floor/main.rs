@@ -5,7 +5,8 @@
 //! runtime, and are measured in turn. A row is the median of its rounds: nanoseconds for one repetition, or bytes.
 //!
 //! The rows that end in `_1m` compare ours with ours: what it costs with a million children, and with few. So does
-//! `two_arbiters_request`: the time of a request where two arbiters share the work, and where one does it all.
+//! `two_arbiters_request`, `partitions_start` and `partitions_request`: the time it takes where two threads share the work,
+//! and where one does it all.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -15,6 +16,7 @@ mod bytes;
 mod growth;
 mod life;
 mod messages;
+mod partitions;
 
 use std::process::ExitCode;
 
@@ -47,6 +49,8 @@ const METRICS: &[Metric] = &[
     Metric { name: "storm_100k", most: Some(1.5), measure: || on_a_system(messages::storm) },
     // On two cores: a gain of at least 1.7.
     Metric { name: "two_arbiters_request", most: Some(1.0 / 1.7), measure: || on_a_system(arbiters::requests) },
+    Metric { name: "partitions_start", most: Some(1.0 / 1.7), measure: || on_a_system(partitions::starts) },
+    Metric { name: "partitions_request", most: Some(1.0 / 1.7), measure: || on_a_system(partitions::requests) },
     Metric { name: "two_arbiters_plain", most: None, measure: || on_a_system(arbiters::plain_requests) },
 ];
 

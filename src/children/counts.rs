@@ -1,6 +1,6 @@
 //! How many children there are.
 
-use std::fmt;
+use std::{fmt, iter::Sum};
 
 /// How many children a supervisor has, answered by [`count_children`](crate::SupervisorAddr::count_children).
 ///
@@ -20,6 +20,17 @@ pub struct ChildCounts {
     pub supervisors: usize,
     /// Children of type worker, those being restarted included.
     pub workers: usize,
+}
+
+impl Sum for ChildCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |sum, one| Self {
+            specs: sum.specs + one.specs,
+            active: sum.active + one.active,
+            supervisors: sum.supervisors + one.supervisors,
+            workers: sum.workers + one.workers,
+        })
+    }
 }
 
 impl fmt::Display for ChildCounts {

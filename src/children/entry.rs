@@ -19,9 +19,16 @@ pub(crate) enum Phase {
     Restarting,
     /// It has been asked to end.
     Stopping,
+    /// The same, with no incarnation alive.
+    Cancelling,
 }
 
 impl Phase {
+    /// Has it been asked to end?
+    pub(crate) fn is_ending(self) -> bool {
+        matches!(self, Self::Stopping | Self::Cancelling)
+    }
+
     /// Is there an incarnation that has started?
     pub(crate) fn is_active(self) -> bool {
         matches!(self, Self::Running | Self::Stopping)
@@ -48,7 +55,7 @@ impl From<Phase> for ChildState {
             Phase::Starting => Self::Starting,
             Phase::Running => Self::Running,
             Phase::Restarting => Self::Restarting,
-            Phase::Stopping => Self::Stopping,
+            Phase::Stopping | Phase::Cancelling => Self::Stopping,
         }
     }
 }

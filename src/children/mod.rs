@@ -164,7 +164,7 @@ impl<R> Children<R> {
     #[must_use]
     pub(crate) fn started(&mut self, id: ChildId, incarnation: Incarnation, now: Instant) -> bool {
         let Some(entry) = self.present(id, incarnation) else { return false };
-        if entry.phase() == Phase::Stopping {
+        if entry.phase().is_ending() {
             return false;
         }
         if entry.phase() == Phase::Restarting {
@@ -182,7 +182,7 @@ impl<R> Children<R> {
         match self.present(id, incarnation).map(|entry| entry.phase()) {
             None | Some(Phase::Running) => AfterTry::Stale,
             Some(Phase::Restarting) if !declined => AfterTry::TryAgain(incarnation),
-            Some(Phase::Starting | Phase::Restarting | Phase::Stopping) => {
+            Some(Phase::Starting | Phase::Restarting | Phase::Stopping | Phase::Cancelling) => {
                 self.remove(id).map_or(AfterTry::Stale, AfterTry::Forget)
             }
         }
@@ -203,7 +203,7 @@ impl<R> Children<R> {
         }
         let (phase, restart, ran_since) = (entry.phase(), entry.rules.restart, entry.since());
         match phase {
-            Phase::Stopping => self.remove(id).map_or(AfterExit::Stale, AfterExit::Stopped),
+            Phase::Stopping | Phase::Cancelling => self.remove(id).map_or(AfterExit::Stale, AfterExit::Stopped),
             Phase::Starting | Phase::Restarting => AfterExit::Stale,
             Phase::Running if !restart.applies_to(reason) => {
                 self.remove(id).map_or(AfterExit::Stale, AfterExit::Forget)
@@ -214,6 +214,31 @@ impl<R> Children<R> {
                 self.again(id, now).map_or(AfterExit::Stale, AfterExit::Again)
             }
         }
+    }
+
+    /// An incarnation has ended because its arbiter has gone, which is no fault of the child's.
+    ///
+    /// Rule: it counts in the supervisor's limit once for the arbiter, and not once for each child on it.
+    pub(crate) fn lost_arbiter(
+        &mut self,
+        id: ChildId,
+        incarnation: Incarnation,
+        is_counted: bool,
+        now: Instant,
+    ) -> AfterExit<R> {
+        let is_running = self.present(id, incarnation).is_some_and(|entry| entry.phase() == Phase::Running);
+        let comes_back = self.get(id).is_some_and(|entry| entry.rules.restart.applies_to(&ExitReason::ArbiterGone));
+        if is_counted || !is_running || !comes_back {
+            return self.exited(id, incarnation, &ExitReason::ArbiterGone, now);
+        }
+        self.set_phase(id, Phase::Restarting, now);
+        let Some(entry) = self.get_mut(id) else { return AfterExit::Stale };
+        match &mut entry.past {
+            Some(past) => past.last_exit = ExitReason::ArbiterGone,
+            None => entry.past = Some(Box::new(Past { last_exit: ExitReason::ArbiterGone, trials: None })),
+        }
+        entry.incarnation = entry.incarnation.next();
+        AfterExit::Again(Again::Restart(entry.incarnation))
     }
 
     /// The turn of a failed try has come again. `None`, that is void, if the child was terminated meanwhile.
@@ -301,6 +326,11 @@ impl<R> Children<R> {
     /// The child has been asked to end and takes its time.
     pub(crate) fn stopping(&mut self, id: ChildId, now: Instant) {
         self.set_phase(id, Phase::Stopping, now);
+    }
+
+    /// The child has been asked to end while it had no incarnation that is known of.
+    pub(crate) fn cancelling(&mut self, id: ChildId, now: Instant) {
+        self.set_phase(id, Phase::Cancelling, now);
     }
 
     pub(crate) fn remove(&mut self, id: ChildId) -> Option<Entry<R>> {

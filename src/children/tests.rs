@@ -221,7 +221,7 @@ fn a_retry_finds_the_child_terminated_and_is_void() {
     assert!(matches!(table.try_fails(id), AfterTry::TryAgain(_)));
     let incarnation = table.incarnation(id);
     assert!(table.children.remove(id).is_some());
-    assert!(matches!(table.children.retry(id, incarnation, table.now), None));
+    assert!(table.children.retry(id, incarnation, table.now).is_none());
 }
 
 #[test]

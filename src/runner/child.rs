@@ -38,7 +38,7 @@ const OVERRUN: Duration = Duration::from_secs(1);
 pub(super) struct Runner<A: ChildActor> {
     pub(super) inbox: Inbox<A>,
     /// `None` for a root: there is nobody to report to, and nobody who starts it again.
-    birth: Option<Birth>,
+    pub(super) birth: Option<Birth>,
     pub(super) life: RefCell<Life<A>>,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Life<A: ChildActor> {
     /// Which incarnation ended last, and how.
     pub(super) last_exit: Option<Box<(id::Incarnation, ExitReason)>>,
     /// How to make the actor again; `None` for temporary children and roots.
-    pub(super) spec: Option<Box<dyn Respawn<A>>>,
+    pub(super) spec: Option<Box<dyn Respawn<A> + Send>>,
     /// Wakes the runner's task.
     waker: Option<Waker>,
 }
@@ -151,7 +151,7 @@ impl<A: ChildActor> Runner<A> {
     ///
     /// User code is called without a guard of its own only where an incarnation is polled: a panic out of here is one of
     /// that incarnation's, see [`panicked`](Self::panicked).
-    fn turn(self: &Rc<Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+    pub(super) fn turn(self: &Rc<Self>, cx: &mut task::Context<'_>) -> Poll<()> {
         let life = &mut *self.life.borrow_mut();
         // Once: the waker of a task is the same for all its life.
         life.waker.get_or_insert_with(|| cx.waker().clone());
@@ -179,9 +179,7 @@ impl<A: ChildActor> Runner<A> {
                     match answer.and_then(|result| self.conclude(life, result, cx)) {
                         Ok(lived) => {
                             self.report(What::Started);
-                            if let Some(ended) = lived {
-                                self.report(What::Exited(ended));
-                            }
+                            self.tell_lived(lived);
                         }
                         Err(failure) => self.report(What::NotStarted(failure)),
                     }
@@ -212,7 +210,7 @@ impl<A: ChildActor> Runner<A> {
     /// What follows a turn that panicked: the incarnation being polled did. Should it ever be the runner itself, its end
     /// must be told all the same, or its supervisor would take it for alive for ever.
     #[cold]
-    fn panicked(self: &Rc<Self>, report: PanicReport) -> Poll<()> {
+    pub(super) fn panicked(self: &Rc<Self>, report: PanicReport) -> Poll<()> {
         let life = &mut *self.life.borrow_mut();
         let _seated = self.sit();
         self.tell_residue();
@@ -244,7 +242,10 @@ impl<A: ChildActor> Runner<A> {
     }
 
     fn tell_exit(&self, life: &mut Life<A>, ended: Ended) {
-        if self.birth.is_some() {
+        if self.inbox.is_leaving() {
+            self.leave(life);
+            self.report(What::Gone(Some(ended)));
+        } else if self.birth.is_some() {
             life.note_exit(self.inbox.incarnation(), &ended);
             self.report(What::Exited(ended));
         } else {
@@ -272,12 +273,24 @@ impl<A: ChildActor> Runner<A> {
             }
             State::Waiting { .. } | State::Dead | State::Over => None,
         };
+        self.leave(life);
+        told
+    }
+
+    /// Closes the mailbox and drops the spec: nothing comes any more.
+    pub(super) fn leave(&self, life: &mut Life<A>) {
         life.state = State::Over;
         self.inbox.note_residue(unwind::dispose(life.spec.take()));
         self.inbox.close();
         self.inbox.publish();
         life.wake();
-        told
+    }
+
+    /// Tells the end of an incarnation that ended in its first poll.
+    pub(super) fn tell_lived(&self, lived: Option<Ended>) {
+        if let Some(ended) = lived {
+            self.report(What::Exited(ended));
+        }
     }
 
     pub(super) fn report(&self, what: What) {
@@ -344,7 +357,7 @@ impl<A: ChildActor> Life<A> {
         Some(ended)
     }
 
-    fn note_exit(&mut self, incarnation: id::Incarnation, ended: &Ended) {
+    pub(super) fn note_exit(&mut self, incarnation: id::Incarnation, ended: &Ended) {
         let exit = (incarnation, ended.reason.clone());
         match &mut self.last_exit {
             Some(last) => **last = exit,

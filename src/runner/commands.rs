@@ -7,7 +7,9 @@ use tokio::time::Instant;
 use super::{
     child::{deadline, has_overrun, inline_context, Runner, State, Task},
     inbox::addr_key,
+    launch::Birth,
     protocol::{Begun, Ended, NotAlive, Run, StartFailure, Stopped, What},
+    remote::Stranded,
 };
 use crate::{
     exit::ExitReason,
@@ -23,37 +25,19 @@ impl<A: ChildActor> Run for Runner<A> {
     }
 
     fn begin(self: Rc<Self>, incarnation: id::Incarnation) -> Begun {
-        let life = &mut *self.life.borrow_mut();
-        self.inbox.set_incarnation(incarnation);
-        self.inbox.publish();
-        let last_exit = life.last_exit.as_ref().map(|last| last.1.clone());
-        let cx = self.start_context(incarnation, last_exit);
-        let (Some(spec), Some(mut cx)) = (&mut life.spec, cx) else {
-            return Begun::Not(StartFailure::Exited(ExitReason::Unknown));
-        };
-        let starting = unwind::guard(|| spec.respawn(&mut cx, &self));
-        let limit = spec.start_timeout();
-        self.tell_residue();
-        match starting {
-            Err(report) => Begun::Not(StartFailure::Panicked(report)),
-            Ok(Starting(When::Now(result))) => match self.conclude(life, result, &mut inline_context()) {
-                Ok(lived) => {
-                    if let Some(ended) = lived {
-                        self.report(What::Exited(ended));
-                    }
-                    life.wake();
-                    Begun::Running
-                }
-                Err(failure) => Begun::Not(failure),
-            },
-            Ok(Starting(When::Later(future))) => {
-                life.state = self.starting(future, limit);
-                life.wake();
-                Begun::Starting
-            }
-        }
+        let (begun, lived) = self.try_to_begin(incarnation);
+        self.tell_lived(lived);
+        begun
     }
 
+    fn is_here(&self) -> bool {
+        true
+    }
+
+    /// On the supervisor's own arbiter there is nobody who could.
+    fn take_over(&self, _: Birth) -> Option<Box<dyn Stranded>> {
+        None
+    }
     fn wait(self: Rc<Self>, next: id::Incarnation, delay: Duration) {
         let life = &mut *self.life.borrow_mut();
         // Who wants to hear of the end need not wait for what comes next.
@@ -63,6 +47,8 @@ impl<A: ChildActor> Run for Runner<A> {
             let timer = Instant::now().checked_add(delay).and_then(deadline);
             life.state = State::Waiting { timer, next };
             life.wake();
+            // It is decided what follows, and that may take long: who asked for its end is told now.
+            self.inbox.publish();
         }
     }
 
@@ -141,5 +127,42 @@ impl<A: ChildActor> Run for Runner<A> {
 
     fn addr_key(&self) -> usize {
         self.inbox.addr().as_ref().map_or(0, addr_key)
+    }
+}
+
+impl<A: ChildActor> Runner<A> {
+    /// Begins the next incarnation; tells its end, too, if it has lived already.
+    pub(super) fn try_to_begin(self: &Rc<Self>, incarnation: id::Incarnation) -> (Begun, Option<Ended>) {
+        let life = &mut *self.life.borrow_mut();
+        self.inbox.set_incarnation(incarnation);
+        self.inbox.publish();
+        let last_exit = life.last_exit.as_ref().map(|last| last.1.clone());
+        let cx = self.start_context(incarnation, last_exit);
+        let shared = if life.spec.is_none() { self.inbox.shared() } else { None };
+        let mut lent = shared.as_ref().and_then(|shared| shared.take_spec());
+        let (Some(spec), Some(mut cx)) = (life.spec.as_mut().or(lent.as_mut()), cx) else {
+            return (Begun::Not(StartFailure::Exited(ExitReason::Unknown)), None);
+        };
+        let starting = unwind::guard(|| spec.respawn(&mut cx, self));
+        let limit = spec.start_timeout();
+        if let Some(shared) = shared {
+            shared.put_spec(lent);
+        }
+        self.tell_residue();
+        match starting {
+            Err(report) => (Begun::Not(StartFailure::Panicked(report)), None),
+            Ok(Starting(When::Now(result))) => match self.conclude(life, result, &mut inline_context()) {
+                Ok(lived) => {
+                    life.wake();
+                    (Begun::Running, lived)
+                }
+                Err(failure) => (Begun::Not(failure), None),
+            },
+            Ok(Starting(When::Later(future))) => {
+                life.state = self.starting(future, limit);
+                life.wake();
+                (Begun::Starting, None)
+            }
+        }
     }
 }

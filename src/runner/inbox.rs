@@ -8,6 +8,7 @@ use std::{
     mem,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{self, Poll},
 };
 
@@ -23,6 +24,7 @@ use futures::{task::noop_waker_ref, Stream};
 use super::{
     pump::{Budget, Door, Pump},
     seat::Obituary,
+    shared::{Lent, Shared},
 };
 use crate::{
     exit::ExitReason,
@@ -54,6 +56,8 @@ pub(super) struct Inbox<A: ChildActor> {
     /// once: one that takes its time (`Running::Continue`) would else be asked again within the same poll, for ever.
     ends_unreferenced: Cell<bool>,
     is_closed: Cell<bool>,
+    /// Its end, when it comes, is for good. Only of a child on an arbiter of its own.
+    is_leaving: Cell<bool>,
     /// The incarnation was asked to stop: an end that gives no reason is then a shutdown.
     is_asked_to_end: Cell<bool>,
     /// The present one, or the last. Here where there is room for it.
@@ -67,19 +71,35 @@ struct Rare<A: ChildActor> {
     obituaries: Vec<Obituary>,
     /// What the last incarnation left for requests that come too late.
     last_words: Option<Rc<dyn Any>>,
+    /// The mailbox and the spec of a child that can be taken over.
+    shared: Option<Arc<Shared<A>>>,
     /// Messages of the closed mailbox that have not been dropped yet.
     left: VecDeque<Envelope<A>>,
 }
 
 impl<A: ChildActor> Default for Rare<A> {
     fn default() -> Self {
-        Self { residue: None, obituaries: Vec::new(), last_words: None, left: VecDeque::new() }
+        Self { residue: None, obituaries: Vec::new(), last_words: None, shared: None, left: VecDeque::new() }
     }
 }
 
 /// An address of nobody's: what is sent to it is answered `Closed`.
 pub(crate) fn closed_addr<A: ChildActor>() -> Addr<A> {
     Addr::new(channel::channel(1).0)
+}
+
+/// Closes a mailbox; what was in it is to be dropped one by one, each under a guard.
+pub(super) fn close<A: ChildActor>(
+    mut receiver: AddressReceiver<A>,
+) -> (VecDeque<Envelope<A>>, Result<(), PanicReport>) {
+    let mut cx = task::Context::from_waker(noop_waker_ref());
+    let mut left = VecDeque::new();
+    while left.len() < DRAIN_LIMIT {
+        let Poll::Ready(Some(message)) = Pin::new(&mut receiver).poll_next(&mut cx) else { break };
+        left.push_back(message);
+    }
+    let closed = unwind::dispose(receiver);
+    (left, closed)
 }
 
 impl<A: ChildActor> Inbox<A> {
@@ -95,6 +115,7 @@ impl<A: ChildActor> Inbox<A> {
             budget,
             ends_unreferenced: Cell::new(ends_unreferenced),
             is_closed: Cell::new(false),
+            is_leaving: Cell::new(false),
             is_asked_to_end: Cell::new(false),
             incarnation: Cell::new(Incarnation::FIRST),
         }
@@ -109,6 +130,10 @@ impl<A: ChildActor> Inbox<A> {
         if let Some(receiver) = self.receiver.take() {
             *ctx.parts() = ContextParts::new(receiver.sender_producer());
             self.receiver.set(Some(receiver));
+        } else if let Some(producer) =
+            self.shared().and_then(|shared| shared.with_receiver(|own| own.sender_producer()))
+        {
+            *ctx.parts() = ContextParts::new(producer);
         }
         self.spawn_pump(&mut ctx);
         ctx
@@ -171,6 +196,33 @@ impl<A: ChildActor> Inbox<A> {
         self.is_asked_to_end.get()
     }
 
+    pub(super) fn set_leaving(&self) {
+        self.is_leaving.set(true);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving.get()
+    }
+
+    /// The mailbox, for a runner elsewhere; `None` once closed.
+    pub(super) fn take_receiver(&self) -> Option<AddressReceiver<A>> {
+        self.receiver.take().or_else(|| self.shared()?.take_receiver())
+    }
+
+    /// Lets others take the mailbox over.
+    pub(super) fn share(&self) -> Option<Arc<Shared<A>>> {
+        let shared = Shared::new(self.receiver.take()?, None);
+        self.rare(|rare| rare.shared = Some(Arc::clone(&shared)));
+        Some(shared)
+    }
+
+    pub(super) fn shared(&self) -> Option<Arc<Shared<A>>> {
+        let rare = self.rare.take()?;
+        let shared = rare.shared.clone();
+        self.rare.set(Some(rare));
+        shared
+    }
+
     pub(super) fn incarnation(&self) -> Incarnation {
         self.incarnation.get()
     }
@@ -222,7 +274,8 @@ impl<A: ChildActor> Inbox<A> {
         self.rare.set(Some(rare));
     }
 
-    /// Tells of the last incarnation's end: its child begins anew, or is over, its mailbox closed and its spec dropped.
+    /// Tells of the last incarnation's end: its child begins anew, or waits to, or is over, its mailbox closed and its spec
+    /// dropped.
     pub(super) fn publish(&self) {
         let Some(mut rare) = self.rare.take() else { return };
         let obituaries = mem::take(&mut rare.obituaries);
@@ -243,17 +296,19 @@ impl<A: ChildActor> Inbox<A> {
 
     /// Lends the receiver, unless the mailbox is closed. A panic in `work` must not get here: it would close it.
     #[inline]
-    pub(super) fn with_receiver(&self, work: impl FnOnce(&mut AddressReceiver<A>)) {
+    pub(super) fn with_receiver(&self, work: impl FnOnce(Lent<'_, A>)) {
         if let Some(mut receiver) = self.receiver.take() {
-            work(&mut receiver);
+            work(Lent::Own(&mut receiver));
             self.receiver.set(Some(receiver));
+        } else if let Some(shared) = self.shared() {
+            work(Lent::Shared(&shared));
         }
     }
 
     /// Is this the end of one that ends when nobody holds an address? Then it is that once.
-    pub(super) fn ends_unreferenced(&self, receiver: &AddressReceiver<A>) -> bool {
+    pub(super) fn ends_unreferenced(&self, mailbox: &Lent<'_, A>) -> bool {
         // An address may be made from a weak one later; it finds a supervisor that is on its way out.
-        self.ends_unreferenced.get() && !receiver.connected() && self.ends_unreferenced.replace(false)
+        self.ends_unreferenced.get() && !mailbox.is_referenced() && self.ends_unreferenced.replace(false)
     }
 
     /// Closes the mailbox for good. What is still queued is dropped, its senders get `Closed`.
@@ -264,15 +319,10 @@ impl<A: ChildActor> Inbox<A> {
     /// [`DRAIN_LIMIT`] messages is left to the channel. A few messages are dropped at once, the rest by
     /// [`drop_some`](Self::drop_some): what a flood has left is not to be waited for.
     pub(super) fn close(&self) {
-        let Some(mut receiver) = self.receiver.take() else { return };
+        let Some(receiver) = self.take_receiver() else { return };
         self.is_closed.set(true);
-        let mut cx = task::Context::from_waker(noop_waker_ref());
-        let mut left = VecDeque::new();
-        while left.len() < DRAIN_LIMIT {
-            let Poll::Ready(Some(message)) = Pin::new(&mut receiver).poll_next(&mut cx) else { break };
-            left.push_back(message);
-        }
-        self.note_residue(unwind::dispose(receiver));
+        let (left, closed) = close(receiver);
+        self.note_residue(closed);
         if !left.is_empty() {
             self.rare(|rare| rare.left = left);
             self.drop_some(FEW);

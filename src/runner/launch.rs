@@ -1,6 +1,6 @@
 //! The first start of a child, and what is kept for the next ones.
 
-use std::{cell::RefCell, marker::PhantomData, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, future::Future, marker::PhantomData, pin::Pin, rc::Rc, sync::Arc, time::Duration};
 
 use actix::{
     dev::channel::{self, AddressReceiver},
@@ -11,19 +11,19 @@ use super::{
     child::{inline_context, Runner, State, Task},
     inbox::Inbox,
     incarnation::Incarnation,
-    protocol::{Link, Run, RunnerHandle, StartFailure, What},
+    protocol::{Ended, Link, Run, RunnerHandle, StartFailure},
     pump::{Budget, Door},
 };
 use crate::{
     exit::ExitReason,
     id::{self, ChildId},
     policy::{ChildType, Restart},
-    spec::{ChildActor, ChildSpec, Start, StartContext, Starting, When},
+    spec::{ChildActor, ChildSpec, Start, StartContext, StartResult, Starting, When},
     unwind,
 };
 
 /// Actix's own default; it says when a sender has to wait, not how much is kept.
-const MAILBOX_CAPACITY: usize = 16;
+pub(super) const MAILBOX_CAPACITY: usize = 16;
 
 /// What a runner is born with.
 ///
@@ -40,16 +40,24 @@ impl Birth {
         Self { number: id.number(), place: id.place(), link }
     }
 
-    pub(super) fn id(&self) -> ChildId {
+    /// The same child's, elsewhere.
+    pub(super) fn again(&self) -> Self {
+        Self { number: self.number, link: Arc::clone(&self.link), place: self.place }
+    }
+
+    pub(crate) fn id(&self) -> ChildId {
         ChildId::new(self.link.supervisor, self.number, self.place)
     }
 }
 
 /// What is asked of a spec before it starts anything.
+#[derive(Clone, Copy)]
 pub(crate) struct Terms {
     pub(crate) restart: Restart,
     pub(crate) child_type: ChildType,
     pub(crate) start_timeout: Option<Duration>,
+    /// It can be taken over if its thread is blocked.
+    pub(crate) takes_over: bool,
 }
 
 /// What a launch came to; `A` and `I` are known from here upwards only to the caller of `start_child`.
@@ -70,53 +78,69 @@ pub(crate) enum Launched<A: ChildActor, I> {
 }
 
 /// Begins a child's first incarnation, inline.
-pub(crate) fn launch<S: ChildSpec>(mut spec: S, terms: &Terms, birth: Birth) -> Launched<S::Actor, S::Info> {
+pub(crate) fn launch<S: ChildSpec>(spec: S, terms: &Terms, birth: Birth) -> Launched<S::Actor, S::Info> {
     let (sender, receiver) = channel::channel(MAILBOX_CAPACITY);
     let addr = Addr::new(sender);
     let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, terms.child_type.into(), false), Some(birth)));
-    let Some(mut cx) = runner.start_context(id::Incarnation::FIRST, None) else {
-        return Launched::Not(StartFailure::Exited(ExitReason::Unknown));
-    };
+    match first(&runner, spec, terms) {
+        First::Running(info, lived) => {
+            runner.tell_lived(lived);
+            let task = TaskDue(Rc::clone(&runner) as Rc<dyn Run>);
+            Launched::Running { addr, runner: RunnerHandle::new(runner), info, task }
+        }
+        First::Starting(future) => {
+            let info = Rc::new(RefCell::new(None));
+            let answered = Rc::clone(&info);
+            runner.await_start(future, terms.start_timeout, move |info| *answered.borrow_mut() = info);
+            drop(TaskDue(Rc::clone(&runner) as Rc<dyn Run>));
+            Launched::Starting { addr, runner: RunnerHandle::new(runner), info }
+        }
+        First::Not(failure) => Launched::Not(failure),
+    }
+}
 
+/// What the very first start came to.
+pub(super) enum First<A, I> {
+    /// And, with its end, has lived already.
+    Running(Option<I>, Option<Ended>),
+    /// It goes on; the runner is to [wait](Runner::await_start) for it.
+    Starting(Pin<Box<dyn Future<Output = StartResult<A, I>>>>),
+    /// The mailbox is closed.
+    Not(StartFailure),
+}
+
+/// Begins a child's first incarnation on the thread it is to live on.
+#[inline]
+pub(super) fn first<S: ChildSpec>(
+    runner: &Rc<Runner<S::Actor>>,
+    mut spec: S,
+    terms: &Terms,
+) -> First<S::Actor, S::Info> {
+    let Some(mut cx) = runner.start_context(id::Incarnation::FIRST, None) else {
+        return First::Not(StartFailure::Exited(ExitReason::Unknown));
+    };
     let starting = unwind::guard(|| spec.start(&mut cx));
     let life = &mut *runner.life.borrow_mut();
-    let launched = match starting {
-        Err(report) => Launched::Not(StartFailure::Panicked(report)),
+    let first = match starting {
+        Err(report) => First::Not(StartFailure::Panicked(report)),
         Ok(Starting(When::Now(result))) => {
             let (result, info) = match result.map(Start::split) {
                 Ok((start, info)) => (Ok(start), info),
                 Err(error) => (Err(error), None),
             };
             match runner.conclude(life, result, &mut inline_context()) {
-                Ok(lived) => {
-                    if let Some(ended) = lived {
-                        runner.report(What::Exited(ended));
-                    }
-                    let task = TaskDue(Rc::clone(&runner) as Rc<dyn Run>);
-                    Launched::Running { addr, runner: RunnerHandle::local(runner.clone()), info, task }
-                }
+                Ok(lived) => First::Running(info, lived),
                 Err(failure) => {
                     runner.note(unwind::dispose(info));
-                    Launched::Not(failure)
+                    First::Not(failure)
                 }
             }
         }
-        Ok(Starting(When::Later(future))) => {
-            let info = Rc::new(RefCell::new(None));
-            let answered = Rc::clone(&info);
-            let future = async move {
-                let (start, info) = future.await?.split();
-                *answered.borrow_mut() = info;
-                Ok(start)
-            };
-            life.state = runner.starting(Box::pin(future), terms.start_timeout);
-            drop(TaskDue(Rc::clone(&runner) as Rc<dyn Run>));
-            Launched::Starting { addr, runner: RunnerHandle::local(runner.clone()), info }
-        }
+        Ok(Starting(When::Later(future))) => First::Starting(future),
     };
 
     // A temporary child's spec has done its work, and so has that of a start that failed.
-    let is_kept = !matches!(launched, Launched::Not(_)) && terms.restart != Restart::Temporary;
+    let is_kept = !matches!(first, First::Not(_)) && terms.restart != Restart::Temporary;
     if is_kept {
         life.spec = Some(Box::new(Starter {
             start: spec.into_start(),
@@ -126,13 +150,30 @@ pub(crate) fn launch<S: ChildSpec>(mut spec: S, terms: &Terms, birth: Birth) -> 
     } else {
         runner.note(unwind::dispose(spec));
     }
-    if let Launched::Not(_) = launched {
+    if let First::Not(_) = first {
         let _seated = runner.sit();
         runner.inbox.close();
         runner.inbox.drop_some(usize::MAX);
         runner.tell_residue();
     }
-    launched
+    first
+}
+
+impl<A: ChildActor> Runner<A> {
+    /// Waits for a first start that goes on; what it hands to its caller is kept by `keep`.
+    pub(super) fn await_start<I: 'static>(
+        &self,
+        future: Pin<Box<dyn Future<Output = StartResult<A, I>>>>,
+        limit: Option<Duration>,
+        keep: impl FnOnce(Option<I>) + 'static,
+    ) {
+        let future = Box::pin(async move {
+            let (start, info) = future.await?.split();
+            keep(info);
+            Ok(start)
+        });
+        self.life.borrow_mut().state = self.starting(future, limit);
+    }
 }
 
 /// A child that runs and has no task yet: it gets one when this is dropped, at the latest at the end of its supervisor's

@@ -38,7 +38,9 @@ mod incarnation;
 mod launch;
 mod protocol;
 mod pump;
+mod remote;
 mod seat;
+mod shared;
 
 pub use self::seat::ExitContext;
 pub(crate) use self::{
@@ -46,5 +48,6 @@ pub(crate) use self::{
     inbox::{addr_key, closed_addr},
     launch::{launch, launch_root, Birth, Launched, TaskDue, Terms},
     protocol::{Begun, Ended, Link, NotAlive, Report, Reports, RunnerHandle, StartFailure, Stopped, What},
+    remote::{launch_on, Home, Sent, Sign, Stranded},
     seat::{after_burial, ending_reason, last_words, leave_words},
 };

@@ -2,7 +2,7 @@
 
 use std::{any::Any, rc::Rc, sync::Arc, time::Duration};
 
-use super::gate::StartLimit;
+use super::{gate::StartLimit, launch::Birth, remote::Stranded};
 use crate::{
     exit::{BoxError, ExitReason},
     id::{ChildId, Incarnation, SupervisorId},
@@ -25,6 +25,10 @@ pub(crate) enum What {
     NotStarted(StartFailure),
     /// The incarnation has ended; asked or not.
     Exited(Ended),
+    /// A child elsewhere that was told to end is gone, mailbox and spec with it; `None` if no incarnation was alive.
+    Gone(Option<Ended>),
+    /// A child's arbiter is gone; this is what is left of the child.
+    Stranded(Box<dyn Stranded>),
     /// The delay before this incarnation is over.
     Due(Incarnation),
     /// A destructor or a hook panicked; nothing else comes of it.
@@ -98,12 +102,17 @@ pub(crate) enum NotAlive {
 
 /// The supervisor's end of a runner. Dropping it ends the child.
 ///
-/// One handle, two insides: children elsewhere than on the supervisor's arbiter will be the second.
+/// One handle, two insides: the runner itself, on the supervisor's arbiter, or the way to one elsewhere.
 pub(crate) struct RunnerHandle(Rc<dyn Run>);
 
 impl RunnerHandle {
-    pub(super) fn local(runner: Rc<dyn Run>) -> Self {
+    pub(super) fn new(runner: Rc<dyn Run>) -> Self {
         Self(runner)
+    }
+
+    /// Are commands carried out in the call? If not, reports tell what they came to.
+    pub(crate) fn is_here(&self) -> bool {
+        self.0.is_here()
     }
 
     /// Begins the next incarnation, as this number.
@@ -124,6 +133,11 @@ impl RunnerHandle {
     /// Ends the incarnation, or the start under way, without hooks and reports that like any other end.
     pub(crate) fn kill(&self) {
         Rc::clone(&self.0).kill();
+    }
+
+    /// What a child needs to go on elsewhere, taken away from a runner that does not move; `None` if it cannot be had.
+    pub(crate) fn take_over(&self, birth: Birth) -> Option<Box<dyn Stranded>> {
+        self.0.take_over(birth)
     }
 
     /// A `WeakAddr` of the child's, its type erased.
@@ -154,6 +168,8 @@ impl Drop for RunnerHandle {
 pub(super) trait Run {
     /// Gives it the task that polls it.
     fn spawn(self: Rc<Self>);
+    fn is_here(&self) -> bool;
+    fn take_over(&self, birth: Birth) -> Option<Box<dyn Stranded>>;
     fn begin(self: Rc<Self>, incarnation: Incarnation) -> Begun;
     fn wait(self: Rc<Self>, next: Incarnation, delay: Duration);
     fn stop(self: Rc<Self>, shutdown: Shutdown) -> Stopped;

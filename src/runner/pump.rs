@@ -9,8 +9,6 @@ use std::{
 
 use actix::{dev::EnvelopeProxy, ActorContext, ActorFuture, AsyncContext, Context};
 
-use futures::Stream;
-
 use super::{child::Runner, inbox::Inbox, seat};
 use crate::{policy::ChildType, spec::ChildActor, unwind};
 
@@ -85,7 +83,7 @@ impl<A> Drop for Pump<A> {
 /// and here it is known that it came out of a handler, and not out of a hook.
 fn handle_messages<A: ChildActor>(inbox: &Inbox<A>, actor: &mut A, ctx: &mut Context<A>, cx: &mut task::Context<'_>) {
     let mut crash = None;
-    inbox.with_receiver(|receiver| {
+    inbox.with_receiver(|mut mailbox| {
         let mut left = inbox.budget() as u8;
         loop {
             let is_handling = Cell::new(false);
@@ -96,7 +94,7 @@ fn handle_messages<A: ChildActor>(inbox: &Inbox<A>, actor: &mut A, ctx: &mut Con
                         return cx.waker().wake_by_ref();
                     }
                     left -= 1;
-                    match Pin::new(&mut *receiver).poll_next(cx) {
+                    match mailbox.poll_next(cx) {
                         Poll::Ready(Some(mut message)) => {
                             is_handling.set(true);
                             message.handle(actor, ctx);
@@ -104,7 +102,7 @@ fn handle_messages<A: ChildActor>(inbox: &Inbox<A>, actor: &mut A, ctx: &mut Con
                             // A request whose asker is gone is not handled; it is still whole, and dropped here.
                             drop(message);
                         }
-                        _ if inbox.ends_unreferenced(receiver) => return ctx.stop(),
+                        _ if inbox.ends_unreferenced(&mailbox) => return ctx.stop(),
                         _ => return,
                     }
                 }

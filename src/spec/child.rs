@@ -2,7 +2,9 @@
 
 use std::{fmt, future::Future, marker::PhantomData, time::Duration};
 
-use super::{ChildActor, ChildSpec, Start, StartContext, Starting};
+use actix::ArbiterHandle;
+
+use super::{ChildActor, ChildSpec, OnUnresponsive, Start, StartContext, Starting};
 use crate::{
     exit::BoxError,
     key::ChildKey,
@@ -69,6 +71,8 @@ struct Rare {
     max_restarts: Option<(u32, Duration)>,
     give_up: GiveUp,
     key: Option<ChildKey>,
+    arbiter: Option<ArbiterHandle>,
+    on_unresponsive: OnUnresponsive,
 }
 
 impl Options {
@@ -82,6 +86,10 @@ impl Options {
 
     fn key(&self) -> Option<ChildKey> {
         self.rare.as_ref()?.key.clone()
+    }
+
+    fn arbiter(&self) -> Option<ArbiterHandle> {
+        self.rare.as_ref()?.arbiter.clone()
     }
 
     fn budget(&self) -> Option<Budget> {
@@ -227,6 +235,17 @@ macro_rules! shared_options {
             self.options.rare().key = Some(key.into());
             self
         }
+
+        /// The arbiter the child lives on, in all its incarnations. Default: as the supervisor's
+        /// [`Placement`](crate::Placement) says.
+        ///
+        /// If that arbiter has gone, a start is answered [`ArbiterGone`](crate::StartChildError::ArbiterGone); if it goes
+        /// under the child, the child ends with [`ExitReason::ArbiterGone`](crate::ExitReason::ArbiterGone) and is removed,
+        /// as there is nowhere to restart it.
+        pub fn on(mut self, arbiter: ArbiterHandle) -> Self {
+            self.options.rare().arbiter = Some(arbiter);
+            self
+        }
     };
 }
 
@@ -273,6 +292,15 @@ impl<A, I, F> Child<A, I, F> {
         self.options.rare().give_up = give_up;
         self
     }
+
+    /// What becomes of the child if its thread is found to be blocked, by itself or by another child there. Default:
+    /// [`OnUnresponsive::Wait`].
+    ///
+    /// It has an effect only on an arbiter of the supervisor's own [`Placement`](crate::Placement).
+    pub fn on_unresponsive(mut self, on_unresponsive: OnUnresponsive) -> Self {
+        self.options.rare().on_unresponsive = on_unresponsive;
+        self
+    }
 }
 
 impl<A, I, F> ChildSpec for Child<A, I, F>
@@ -308,6 +336,10 @@ where
         self.options.key()
     }
 
+    fn arbiter(&self) -> Option<ArbiterHandle> {
+        self.options.arbiter()
+    }
+
     fn start_timeout(&self) -> Option<Duration> {
         self.options.start_timeout
     }
@@ -320,7 +352,11 @@ where
         self.options.budget()
     }
 
-    fn into_start(self) -> impl FnMut(&mut StartContext<A>) -> Starting<A, I> + 'static {
+    fn on_unresponsive(&self) -> OnUnresponsive {
+        self.options.rare.as_ref().map_or(OnUnresponsive::Wait, |rare| rare.on_unresponsive)
+    }
+
+    fn into_start(self) -> impl FnMut(&mut StartContext<A>) -> Starting<A, I> + Send + 'static {
         self.start
     }
 }
@@ -383,6 +419,10 @@ where
 
     fn key(&self) -> Option<ChildKey> {
         self.options.key()
+    }
+
+    fn arbiter(&self) -> Option<ArbiterHandle> {
+        self.options.arbiter()
     }
 }
 

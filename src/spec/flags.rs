@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use super::Placement;
 use crate::policy::Backoff;
 
 /// How a supervisor reacts when a child has to be restarted.
@@ -39,6 +40,8 @@ pub struct Flags {
     pub(crate) max_reports_per_second: u32,
     pub(crate) backoff: Option<Backoff>,
     pub(crate) max_concurrent_starts: Option<NonZeroUsize>,
+    pub(crate) placement: Placement,
+    pub(crate) unresponsive_after: Duration,
 }
 
 impl Default for Flags {
@@ -52,6 +55,8 @@ impl Default for Flags {
             max_reports_per_second: 10,
             backoff: None,
             max_concurrent_starts: None,
+            placement: Placement::Same,
+            unresponsive_after: Duration::from_secs(5),
         }
     }
 }
@@ -138,9 +143,29 @@ impl Flags {
         self
     }
 
+    /// Where children live whose spec does not name an arbiter. Default: on the supervisor's own.
+    ///
+    /// It is settled when the supervisor starts: a `Reinit` does not change it.
+    pub fn placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
+        self
+    }
+
+    /// How long the thread of another arbiter that children live on may be busy with one thing before it is reported as
+    /// blocked, with the child that blocks it. Default 5 s. Looked at five times in that time; it is settled when the
+    /// supervisor starts.
+    pub fn unresponsive_after(mut self, limit: Duration) -> Self {
+        self.unresponsive_after = limit;
+        self
+    }
+
     /// The first option that is out of order: its name and what is wrong with it.
     pub(crate) fn fault(&self) -> Option<(&'static str, &'static str)> {
-        self.period.is_zero().then_some(("max_seconds", "the period must be longer than zero"))
+        if self.period.is_zero() {
+            return Some(("max_seconds", "the period must be longer than zero"));
+        }
+        let is_empty = self.placement != Placement::Same && self.placement.arbiters() == 0;
+        is_empty.then_some(("placement", "a pool needs at least one arbiter"))
     }
 }
 

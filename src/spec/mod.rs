@@ -3,15 +3,17 @@
 
 mod child;
 mod flags;
+mod placement;
 mod start;
 
 use std::time::Duration;
 
-use actix::{Actor, Context, Supervised};
+use actix::{Actor, ArbiterHandle, Context, Supervised};
 
 pub use self::{
     child::{Child, OnceChild},
     flags::{Flags, Strategy},
+    placement::{OnUnresponsive, Placement},
     start::{MissingExtra, Start, StartContext, StartResult, Starting},
 };
 pub(crate) use self::{
@@ -85,8 +87,8 @@ pub trait ChildSpec: Send + 'static {
 
     /// Makes the actor, now or later.
     ///
-    /// Runs on the supervisor's arbiter, inside the supervisor's turn: what takes time belongs into
-    /// [`Starting::later`].
+    /// Runs on the arbiter that the child is to live on. Where that is the supervisor's, as it is unless told otherwise,
+    /// it runs inside the supervisor's turn: what takes time belongs into [`Starting::later`].
     fn start(&mut self, cx: &mut StartContext<Self::Actor>) -> Starting<Self::Actor, Self::Info>;
 
     /// Which ends are followed by a restart. Default: [`Restart::Permanent`].
@@ -131,9 +133,21 @@ pub trait ChildSpec: Send + 'static {
         None
     }
 
+    /// The arbiter the child is to live on. Default: as the supervisor's [`Placement`] says.
+    fn arbiter(&self) -> Option<ArbiterHandle> {
+        None
+    }
+
+    /// What becomes of the child if its thread is found to be blocked. Default: it is waited for.
+    fn on_unresponsive(&self) -> OnUnresponsive {
+        OnUnresponsive::Wait
+    }
+
     /// What is kept of a child that may be restarted. Options have been asked for by then and need not stay.
     #[doc(hidden)]
-    fn into_start(mut self) -> impl FnMut(&mut StartContext<Self::Actor>) -> Starting<Self::Actor, Self::Info> + 'static
+    fn into_start(
+        mut self,
+    ) -> impl FnMut(&mut StartContext<Self::Actor>) -> Starting<Self::Actor, Self::Info> + Send + 'static
     where
         Self: Sized,
     {
@@ -159,9 +173,14 @@ pub(crate) struct Rules {
 pub(crate) struct Patience {
     pub(crate) backoff: Option<Backoff>,
     pub(crate) budget: Option<Budget>,
+    pub(crate) on_unresponsive: OnUnresponsive,
 }
 
 impl Rules {
+    pub(crate) fn takes_over(&self) -> bool {
+        self.patience.as_ref().is_some_and(|patience| patience.on_unresponsive == OnUnresponsive::TakeOver)
+    }
+
     /// Asks the spec; user code, so to be called under a guard.
     pub(crate) fn of<S: ChildSpec>(spec: &S) -> Self {
         Self {
@@ -170,9 +189,9 @@ impl Rules {
             child_type: spec.child_type(),
             label: spec.id().map(|id| text::clip_to(MAX_LABEL_BYTES, id).into_boxed_str()),
             module: std::any::type_name::<S::Actor>(),
-            patience: match (spec.backoff(), spec.budget()) {
-                (None, None) => None,
-                (backoff, budget) => Some(Box::new(Patience { backoff, budget })),
+            patience: match (spec.backoff(), spec.budget(), spec.on_unresponsive()) {
+                (None, None, OnUnresponsive::Wait) => None,
+                (backoff, budget, on_unresponsive) => Some(Box::new(Patience { backoff, budget, on_unresponsive })),
             },
         }
     }

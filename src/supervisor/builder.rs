@@ -19,7 +19,7 @@ use crate::{
     policy::{Backoff, ChildType},
     registry::{self, Lease},
     runner,
-    spec::{Child, Flags, Start, StartContext, Starting, Strategy},
+    spec::{Child, Flags, Placement, Start, StartContext, Starting, Strategy},
     unwind,
 };
 
@@ -29,7 +29,7 @@ const MAILBOX_CAPACITY: usize = 0;
 impl DynamicSupervisor {
     /// A supervisor with options given here; see [`Builder`].
     pub fn builder() -> Builder {
-        Builder { source: Flags::new(), name: Name::None, initial: None }
+        Builder::with_flags(Flags::new())
     }
 
     /// A supervisor whose options are decided by a [`SupervisorModule`]; it can be named and nested like any other.
@@ -83,6 +83,12 @@ pub struct Builder<S = Flags> {
     initial: Option<Initial>,
 }
 
+impl Builder {
+    pub(crate) fn with_flags(flags: Flags) -> Self {
+        Self { source: flags, name: Name::None, initial: None }
+    }
+}
+
 /// In place of [`Flags`] in the [`Builder`] of a module-based supervisor.
 pub struct Module(FlagSource);
 
@@ -115,6 +121,10 @@ flag_methods! {
     backoff(backoff: Backoff);
     /// See [`Flags::max_concurrent_starts`]: how many asynchronous starts may go on at a time. Default unlimited.
     max_concurrent_starts(max_starts: NonZeroUsize);
+    /// See [`Flags::placement`]: where children live. Default on the supervisor's own arbiter.
+    placement(placement: Placement);
+    /// See [`Flags::unresponsive_after`]: when a thread that children live on is reported as blocked. Default 5 s.
+    unresponsive_after(limit: Duration);
 }
 
 impl Builder {
@@ -144,8 +154,11 @@ impl<S: Into<Blueprint>> Builder<S> {
     /// Children that the supervisor starts by itself, in this order and before all else, whenever it is started: so one
     /// that is restarted by its parent does not come back empty.
     ///
-    /// As with Elixir's `Supervisor`, one that cannot be started is the end of the supervisor, with that reason; one that
+    /// Asked for several times, all are started. As with Elixir's `Supervisor`, one that cannot be started is the end of the supervisor, with that reason; one that
     /// declines is left out. Once started they are children like all others.
+    ///
+    /// They are started in the supervisor's first turn, which comes after [`start`](Self::start) has returned: requests sent
+    /// then find them, `whereis` may not yet.
     ///
     /// # Examples
     ///
@@ -170,7 +183,10 @@ impl<S: Into<Blueprint>> Builder<S> {
     ///
     /// A dynamic supervisor always starts empty.
     pub fn with_children(mut self, name: impl Fn(&mut InitialChildren) + Send + Sync + 'static) -> Self {
-        self.initial = Some(Initial::new(name));
+        self.initial = Some(match self.initial.take() {
+            None => Initial::new(name),
+            Some(before) => before.and(name),
+        });
         self
     }
 

@@ -10,14 +10,12 @@ use tokio::time::Instant;
 
 use super::{
     ending::Told,
-    leave,
     messages::Stop,
     now,
     reply::{owe, Promise},
     DynamicSupervisor,
 };
 use crate::{
-    children::Phase as ChildPhase,
     event::{Fact, Offender},
     exit::ExitReason,
     id::{ChildId, Incarnation},
@@ -36,6 +34,8 @@ pub(super) struct Closing {
     askers: Vec<Promise<ShutdownReport>>,
     /// When what still lives is killed, and the timer for that: one, however often it was asked.
     deadline: Option<(Instant, SpawnHandle)>,
+    /// All children are gone, and the threads of its own are waited for.
+    pub(super) is_joining: bool,
 }
 
 struct OddEnd {
@@ -85,7 +85,7 @@ impl DynamicSupervisor {
             }
             ctx.cancel_future(timer);
         }
-        closing.deadline = Some((at, ctx.run_later(within, |supervisor, _| supervisor.kill_the_rest())));
+        closing.deadline = Some((at, ctx.run_later(within, |supervisor, ctx| supervisor.kill_the_rest(ctx))));
     }
 
     /// Begins to shut down, unless that has begun.
@@ -104,6 +104,7 @@ impl DynamicSupervisor {
                 odd: Vec::new(),
                 askers: Vec::new(),
                 deadline: None,
+                is_joining: false,
             })
         })
     }
@@ -116,14 +117,23 @@ impl DynamicSupervisor {
                 self.ended_as_told(id, entry, end, ctx);
             }
         }
+        self.watch_the_blocked(ctx);
         self.finish_if_done(ctx);
     }
 
     /// The deadline has passed: what still lives is killed. Their ends are reported like any other.
-    fn kill_the_rest(&mut self) {
+    fn kill_the_rest(&mut self, ctx: &mut Context<Self>) {
+        self.abandon_all_later(ctx);
         for (_, entry) in self.children.iter() {
-            debug_assert_eq!(entry.phase(), ChildPhase::Stopping);
+            debug_assert!(entry.phase().is_ending());
             entry.seat.kill();
+        }
+    }
+
+    /// Notes a child whose thread is blocked, and which is left behind.
+    pub(super) fn note_unresponsive(&mut self, id: ChildId) {
+        if let Some(closing) = &mut self.closing {
+            closing.report.unresponsive.push(id);
         }
     }
 
@@ -154,7 +164,7 @@ impl DynamicSupervisor {
 
     /// All children are down: reports, then its own end.
     pub(super) fn finish_if_done(&mut self, ctx: &mut Context<Self>) {
-        if !self.children.is_empty() {
+        if !self.children.is_empty() || self.is_joining() {
             return;
         }
         let Some(closing) = &mut self.closing else { return };
@@ -163,6 +173,6 @@ impl DynamicSupervisor {
             let child = Offender { id, incarnation, rules: &rules };
             self.teller.tell(&Fact::ShutdownError { child, reason: &reason }, now);
         }
-        leave(reason, ctx);
+        self.join_or_leave(reason, ctx);
     }
 }

@@ -13,7 +13,7 @@ use super::{
     DynamicSupervisor,
 };
 use crate::{
-    children::{Entry, Phase},
+    children::Entry,
     error::TerminateChildError,
     event::{Fact, Offender, Subject},
     id::ChildId,
@@ -78,14 +78,19 @@ impl DynamicSupervisor {
     /// Tells a child to end, as its shutdown says. A second time joins the first.
     pub(super) fn tell_to_end(&mut self, id: ChildId) -> Told {
         let Some(entry) = self.children.get(id) else { return Told::NotFound };
-        if entry.phase() == Phase::Stopping {
+        if entry.phase().is_ending() {
             return Told::Stopping;
         }
+        // Before it is asked: its hooks may take their time, and others look from their own threads.
+        self.open_key(id, false);
         let shutdown = entry.rules.shutdown;
         let end = match entry.seat.runner.stop(shutdown) {
             Stopped::Stopping => {
-                self.children.stopping(id, now());
-                self.open_key(id, false);
+                if entry.seat.runner.is_here() || entry.phase().is_active() {
+                    self.children.stopping(id, now());
+                } else {
+                    self.children.cancelling(id, now());
+                }
                 self.drop_starter(id);
                 return Told::Stopping;
             }

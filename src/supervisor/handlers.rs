@@ -41,7 +41,7 @@ impl Handler<Watched<Stop>> for DynamicSupervisor {
             (Some(slowest), Some(deadline)) => Some(slowest.min(deadline)),
             (slowest, deadline) => slowest.or(deadline),
         };
-        progress.begun(limit);
+        progress.begun(limit.map(|limit| limit.saturating_add(self.own_time_to_end())));
         self.stop(request, progress.into(), ctx);
     }
 }

@@ -8,17 +8,30 @@ use super::{starting::Begin, DynamicSupervisor};
 use crate::{
     error::StartChildError,
     exit::ExitReason,
+    id::SupervisorId,
     spec::ChildSpec,
     unwind::{self, Contained},
 };
 
 /// Names the initial children, again at each start.
 #[derive(Clone)]
-pub(super) struct Initial(Arc<Contained<Box<dyn Fn(&mut InitialChildren) + Send + Sync>>>);
+pub(super) struct Initial(Arc<Contained<Name>>);
+
+type Name = Box<dyn Fn(&mut InitialChildren) + Send + Sync>;
 
 impl Initial {
     pub(super) fn new(name: impl Fn(&mut InitialChildren) + Send + Sync + 'static) -> Self {
         Self(Arc::new(Contained::new(Box::new(name))))
+    }
+
+    /// These, and then those.
+    pub(super) fn and(self, name: impl Fn(&mut InitialChildren) + Send + Sync + 'static) -> Self {
+        Self::new(move |children| {
+            if let Some(before) = self.0.get() {
+                before(children);
+            }
+            name(children);
+        })
     }
 }
 
@@ -34,13 +47,15 @@ impl InitialChildren {
     /// One more child, started after those before it.
     pub fn start_child(&mut self, spec: impl ChildSpec) {
         self.starts.push(Box::new(move |supervisor, ctx| match supervisor.start(spec, None, ctx) {
-            Begin::Now(Ok(_) | Err(StartChildError::Ignored), _task) => {}
-            Begin::Now(Err(error), _) => supervisor.fail_to_start(error, ctx),
+            Begin::Now(reply) => match reply.into_answer() {
+                None | Some(Ok(_) | Err(StartChildError::Ignored)) => {}
+                Some(Err(error)) => supervisor.fail_to_start(error, ctx),
+            },
             Begin::Later(later) => {
-                let own = ctx.address().downgrade();
+                let (own, id) = (ctx.address().downgrade(), supervisor.children.supervisor());
                 supervisor.await_start(later, move |outcome| {
                     if let (Err(error), Some(supervisor)) = (outcome, own.upgrade()) {
-                        supervisor.do_send(NotStarted(error));
+                        supervisor.do_send(NotStarted { supervisor: id, error });
                     }
                 });
             }
@@ -55,7 +70,12 @@ impl fmt::Debug for InitialChildren {
 }
 
 /// An initial child's asynchronous start has failed.
-struct NotStarted(StartChildError);
+///
+/// The address outlives the supervisor: its next life must not end for a start of the last one's.
+struct NotStarted {
+    supervisor: SupervisorId,
+    error: StartChildError,
+}
 
 impl Message for NotStarted {
     type Result = ();
@@ -64,8 +84,9 @@ impl Message for NotStarted {
 impl Handler<NotStarted> for DynamicSupervisor {
     type Result = ();
 
-    fn handle(&mut self, NotStarted(error): NotStarted, ctx: &mut Context<Self>) {
+    fn handle(&mut self, NotStarted { supervisor, error }: NotStarted, ctx: &mut Context<Self>) {
         match error {
+            _ if supervisor != self.children.supervisor() => {}
             // It declined; or was terminated, by somebody who wanted that.
             StartChildError::Ignored | StartChildError::Terminated | StartChildError::ShuttingDown => {}
             error => self.fail_to_start(error, ctx),

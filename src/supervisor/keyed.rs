@@ -3,14 +3,14 @@
 //! The supervisor's turn is the only place where a key is taken or freed, so of two that race one is first. Who asks for
 //! a child that is still starting, or is on its way out, waits beside its entry and is served when that is settled.
 
-use std::any::TypeId;
+use std::{any::TypeId, mem};
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WeakAddr};
 
 use super::{
     messages::{GetOrStart, Started},
     reply::{Promise, Reply},
-    starting::{Begin, Outcome},
+    starting::{Begin, Later, Outcome},
     DynamicSupervisor,
 };
 use crate::{
@@ -24,8 +24,38 @@ use crate::{
     unwind,
 };
 
-/// Who asked for a child by key and has to wait. Asks again, in the supervisor's turn.
-pub(super) type Waiter = Box<dyn FnOnce(&mut DynamicSupervisor, &mut Context<DynamicSupervisor>)>;
+/// Who asked for a child by key and has to wait.
+pub(super) type Waiter = Box<dyn Wait>;
+
+pub(super) trait Wait {
+    /// Has the asker gone away?
+    fn is_withdrawn(&self) -> bool;
+    /// Asks again, in the supervisor's turn, unless the asker has gone away.
+    fn ask_again(self: Box<Self>, supervisor: &mut DynamicSupervisor, ctx: &mut Context<DynamicSupervisor>);
+}
+
+struct Asking<S: ChildSpec> {
+    key: ChildKey,
+    spec: S,
+    promise: Promise<Outcome<S>>,
+}
+
+impl<S: ChildSpec> Wait for Asking<S> {
+    fn is_withdrawn(&self) -> bool {
+        self.promise.is_withdrawn()
+    }
+
+    fn ask_again(self: Box<Self>, supervisor: &mut DynamicSupervisor, ctx: &mut Context<DynamicSupervisor>) {
+        let Self { key, spec, promise } = *self;
+        if promise.is_withdrawn() {
+            return supervisor.drop_spec(spec);
+        }
+        match supervisor.get_or_start(key, spec, ctx) {
+            Got::Now(outcome) => promise.keep(outcome),
+            Got::Later(pending) => supervisor.await_pending(pending, promise),
+        }
+    }
+}
 
 /// Who is found without asking the supervisor.
 pub(super) fn whereis<A: ChildActor>(
@@ -90,11 +120,11 @@ impl<S: ChildSpec> Handler<GetOrStart<S>> for DynamicSupervisor {
     type Result = Reply<Outcome<S>>;
 
     fn handle(&mut self, GetOrStart { key, spec }: GetOrStart<S>, ctx: &mut Context<Self>) -> Self::Result {
-        let (promise, reply) = Reply::later();
         match self.get_or_start(key, spec, ctx) {
             Got::Now(outcome) => Reply::now(outcome),
-            Got::Later(answer) => {
-                answer(self, promise);
+            Got::Later(pending) => {
+                let (promise, reply) = Reply::later();
+                self.await_pending(pending, promise);
                 reply
             }
         }
@@ -104,14 +134,24 @@ impl<S: ChildSpec> Handler<GetOrStart<S>> for DynamicSupervisor {
 /// What became of a request for a child by key.
 enum Got<S: ChildSpec> {
     Now(Outcome<S>),
-    /// Who is given the promise keeps it.
-    Later(Box<dyn FnOnce(&mut DynamicSupervisor, Promise<Outcome<S>>)>),
+    Later(Pending<S>),
+}
+
+/// What is to be waited for.
+enum Pending<S: ChildSpec> {
+    /// Its own start goes on.
+    Start(Later<S>),
+    /// This child has the key, and cannot be had.
+    Other { id: ChildId, key: ChildKey, spec: S },
 }
 
 impl DynamicSupervisor {
     fn get_or_start<S: ChildSpec>(&mut self, key: ChildKey, spec: S, ctx: &mut Context<Self>) -> Got<S> {
         let Some(holder) = self.holder(TypeId::of::<S::Actor>(), &key) else {
-            return self.start_keyed(key, spec, ctx);
+            return match self.start(spec, Some(key), ctx) {
+                Begin::Now(reply) => Got::Now(reply.into_answer().unwrap_or(Err(StartChildError::SupervisorGone))),
+                Begin::Later(later) => Got::Later(Pending::Start(later)),
+            };
         };
         if !self.is_open() {
             self.drop_spec(spec);
@@ -122,46 +162,49 @@ impl DynamicSupervisor {
                 self.drop_spec(spec);
                 Got::Now(Ok(Started::new(holder.id, addr, None)))
             }
-            _ => Got::Later(Box::new(move |supervisor, promise| supervisor.await_key(holder.id, key, spec, promise))),
+            _ => Got::Later(Pending::Other { id: holder.id, key, spec }),
         }
     }
 
-    fn start_keyed<S: ChildSpec>(&mut self, key: ChildKey, spec: S, ctx: &mut Context<Self>) -> Got<S> {
-        match self.start(spec, Some(key), ctx) {
-            Begin::Now(outcome, task) => {
-                drop(task);
-                Got::Now(outcome)
-            }
-            Begin::Later(later) => Got::Later(Box::new(move |supervisor, promise| {
-                supervisor.await_start(later, |outcome| promise.keep(outcome));
-            })),
+    fn await_pending<S: ChildSpec>(&mut self, pending: Pending<S>, promise: Promise<Outcome<S>>) {
+        match pending {
+            Pending::Start(later) => self.await_start(later, |outcome| promise.keep(outcome)),
+            Pending::Other { id, key, spec } => self.await_key(id, key, spec, promise),
         }
     }
 
     /// Asks again when the child that has the key has started, or is gone.
     fn await_key<S: ChildSpec>(&mut self, id: ChildId, key: ChildKey, spec: S, promise: Promise<Outcome<S>>) {
-        let Some(seat) = self.children.seat_mut(id) else { return };
-        seat.rare().waiters.push(Box::new(move |supervisor, ctx| {
-            if !promise.is_awaited() {
-                return supervisor.drop_spec(spec);
-            }
-            match supervisor.get_or_start(key, spec, ctx) {
-                Got::Now(outcome) => promise.keep(outcome),
-                Got::Later(answer) => answer(supervisor, promise),
-            }
-        }));
+        let Some(seat) = self.children.seat_mut(id) else { return self.drop_spec(spec) };
+        let waiters = &mut seat.rare().waiters;
+        // As with promises: who gives up and asks again costs no memory.
+        let withdrawn = if waiters.len() == waiters.capacity() {
+            let (withdrawn, waiting) = mem::take(waiters).into_iter().partition(|waiter| waiter.is_withdrawn());
+            *waiters = waiting;
+            withdrawn
+        } else {
+            Vec::new()
+        };
+        waiters.push(Box::new(Asking { key, spec, promise }));
+        for waiter in withdrawn {
+            self.drop_unneeded(waiter);
+        }
     }
 
     /// What is settled now is what they waited for.
     pub(super) fn serve(&mut self, waiters: Vec<Waiter>, ctx: &mut Context<Self>) {
         for waiter in waiters {
-            waiter(self, ctx);
+            waiter.ask_again(self, ctx);
         }
     }
 
     /// Drops a spec that is not needed.
     pub(super) fn drop_spec(&mut self, spec: impl ChildSpec) {
-        if let Err(panic) = unwind::dispose(spec) {
+        self.drop_unneeded(spec);
+    }
+
+    fn drop_unneeded(&mut self, request: impl Sized) {
+        if let Err(panic) = unwind::dispose(request) {
             self.tell(&Fact::Residue { of: Subject::Request, panic: &panic });
         }
     }

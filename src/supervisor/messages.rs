@@ -110,7 +110,11 @@ impl ChildHandle {
     /// ```
     #[must_use]
     pub fn key<A: ChildActor>(key: impl Into<ChildKey>) -> Self {
-        Self(Handle::Key { actor: TypeId::of::<A>(), key: key.into() })
+        Self::key_of::<A>(key.into())
+    }
+
+    pub(crate) fn key_of<A: ChildActor>(key: ChildKey) -> Self {
+        Self(Handle::Key { actor: TypeId::of::<A>(), key })
     }
 }
 

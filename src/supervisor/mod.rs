@@ -6,9 +6,11 @@
 
 mod builder;
 mod closing;
+mod elsewhere;
 mod ending;
 mod error;
 mod handlers;
+mod hosts;
 mod initial;
 mod keyed;
 mod messages;
@@ -39,7 +41,7 @@ pub use self::{
     module::{Init, SupervisorModule},
     naming::SupervisorRegistry,
 };
-use self::{closing::Closing, module::FlagSource, reply::Promise, seat::Seat};
+use self::{closing::Closing, hosts::Hosts, module::FlagSource, reply::Promise, seat::Seat};
 use crate::{
     children::Children,
     directory::Listed,
@@ -50,7 +52,7 @@ use crate::{
     registry::Lease,
     runner::{self, Link, Report, Reports, StartLimit},
     snapshot::ShutdownReport,
-    spec::{ChildActor, Extras, Flags, Inherited, Rules, StartContext},
+    spec::{ChildActor, Extras, Flags, Inherited, Placement, Rules, StartContext},
     unwind,
 };
 
@@ -83,6 +85,9 @@ pub struct DynamicSupervisor {
     last_rules: Option<Rc<Rules>>,
     extras: Extras,
     max_concurrent_starts: Option<NonZeroUsize>,
+    /// Arbiters of its own, or that its children live on; most have none.
+    hosts: Option<Box<Hosts>>,
+    unresponsive_after: Duration,
     lease: Option<Arc<Lease>>,
     has_started: bool,
     /// A summary of the reports left out is due in a while.
@@ -108,6 +113,9 @@ impl DynamicSupervisor {
             last_rules: None,
             extras: flags.extras.clone(),
             max_concurrent_starts: flags.max_concurrent_starts,
+            hosts: (flags.placement != Placement::Same)
+                .then(|| Box::new(Hosts::new(flags.placement, flags.unresponsive_after))),
+            unresponsive_after: flags.unresponsive_after,
             lease,
             has_started: false,
             summary_is_due: false,
@@ -185,6 +193,7 @@ impl Actor for DynamicSupervisor {
         if cfg!(panic = "abort") {
             self.tell(&Fact::PanicsAbort);
         }
+        self.watch_threads(ctx);
         self.start_initial_children(ctx);
     }
 
@@ -193,7 +202,7 @@ impl Actor for DynamicSupervisor {
         if self.is_open() {
             self.close(None, ctx);
         }
-        if self.children.is_empty() {
+        if self.children.is_empty() && !self.is_joining() {
             Running::Stop
         } else {
             Running::Continue
@@ -204,13 +213,13 @@ impl Actor for DynamicSupervisor {
 impl Supervised for DynamicSupervisor {}
 
 impl Drop for DynamicSupervisor {
-    /// However it ends: children, then the name, then who waits is told.
+    /// However it ends: no child is found any more, children, then the name, then who waits is told.
     fn drop(&mut self) {
         // Its runner knows; run by `Actor::start` it has none, and only what it ends itself for is known.
         let meant = self.closing.as_ref().and_then(|closing| closing.reason());
         let reason = runner::ending_reason().or(meant).unwrap_or(ExitReason::Normal);
-        let report = self.drop_children();
         self.keys = None;
+        let report = self.drop_children();
         self.lease = None;
         if self.has_started {
             self.tell(&Fact::SupervisorEnded { reason: &reason });
@@ -244,9 +253,8 @@ impl DynamicSupervisor {
                 }
                 let rare = entry.seat.rare.take();
                 let _ = unwind::dispose(entry);
-                // One by one: each holds a spec, and two destructors that panic in one drop abort.
-                for waiter in rare.map(|rare| rare.waiters).unwrap_or_default() {
-                    let _ = unwind::dispose(waiter);
+                if let Some(rare) = rare {
+                    rare.dispose();
                 }
             }
         }

@@ -35,6 +35,14 @@ impl<T> Reply<T> {
         Self { then: Some(then), ..self }
     }
 
+    /// The answer, if it is here already.
+    pub(super) fn into_answer(self) -> Option<T> {
+        match self.answer {
+            Answer::Now(answer) => Some(answer),
+            Answer::Later(_) => None,
+        }
+    }
+
     /// A promise to be kept elsewhere, and the response that waits for it.
     pub(super) fn later() -> (Promise<T>, Self) {
         let sender = Rc::new(Cell::new(None));
@@ -82,6 +90,20 @@ impl<T> Promise<T> {
                 is_awaited
             }
             Owed::Progress(progress) => progress.is_awaited(),
+        }
+    }
+
+    /// Has its asker gone away? Not if nobody asked: a message that came by `do_send` is meant all the same.
+    pub(super) fn is_withdrawn(&self) -> bool {
+        match &self.0 {
+            Owed::Reply(ReplyDue(sender)) => {
+                let taken = sender.take();
+                let is_withdrawn = taken.as_ref().is_some_and(OneshotSender::is_closed);
+                sender.set(taken);
+                is_withdrawn
+            }
+            // Carried out whether or not somebody waits.
+            Owed::Progress(_) => false,
         }
     }
 

@@ -26,6 +26,8 @@ impl Handler<Report> for DynamicSupervisor {
             What::NotStarted(failure) => self.not_started_later(child, incarnation, failure, ctx),
             What::Due(next) => self.due(child, next, ctx),
             What::Exited(ended) => self.exited(child, incarnation, ended, ctx),
+            What::Gone(ended) => self.gone(child, incarnation, ended, ctx),
+            What::Stranded(estate) => self.stranded(child, estate, ctx),
             What::Residue(panic) => self.teller.tell(&Fact::Residue { of: Subject::Former(child), panic: &panic }, now),
         }
         self.summarise_later(ctx);
@@ -33,7 +35,7 @@ impl Handler<Report> for DynamicSupervisor {
 }
 
 impl DynamicSupervisor {
-    fn exited(&mut self, id: ChildId, incarnation: Incarnation, ended: Ended, ctx: &mut Context<Self>) {
+    pub(super) fn exited(&mut self, id: ChildId, incarnation: Incarnation, ended: Ended, ctx: &mut Context<Self>) {
         // Told even of a child that is out of the table: it was terminated between its end and this notice of it.
         if let Some(panic) = &ended.residue {
             let of = self
@@ -42,7 +44,10 @@ impl DynamicSupervisor {
                 .map_or(Subject::Former(id), |entry| Subject::Child(Offender { id, incarnation, rules: &entry.rules }));
             self.teller.tell(&Fact::Residue { of, panic }, now);
         }
-        match self.children.exited(id, incarnation, &ended.reason, now()) {
+        if self.has_crossed(id, incarnation, &ended) {
+            return;
+        }
+        match self.after_exit(id, incarnation, &ended.reason) {
             AfterExit::Stale => {}
             AfterExit::Again(again) => {
                 let entry = match &again {

@@ -3,14 +3,14 @@
 use actix::Context;
 use tokio::time::Instant;
 
-use super::{keyed::Waiter, now, reply::Promise, DynamicSupervisor};
+use super::{hosts::Site, keyed::Waiter, now, reply::Promise, DynamicSupervisor};
 use crate::{
     children::Entry,
     directory::Held,
     error::{StartChildError, TerminateChildError},
     event::{Fact, Offender, Subject},
     id::ChildId,
-    runner::RunnerHandle,
+    runner::{Ended, Home, RunnerHandle},
     snapshot::{ChildInfo, ErasedAddr},
     unwind::{self, PanicReport},
 };
@@ -25,11 +25,32 @@ pub(super) struct Seat {
 #[derive(Default)]
 pub(super) struct Rare {
     pub(super) key: Option<Held>,
+    /// Where it lives, if not here.
+    pub(super) site: Option<Site>,
+    /// The arbiter that its spec has named.
+    pub(super) home: Option<Home>,
+    /// Told to begin this incarnation elsewhere, and has not answered.
+    pub(super) is_beginning: bool,
+    /// How it had ended before it could be told to: the notice of that and the order have crossed.
+    pub(super) crossed: Option<Ended>,
     /// Who asked for its first start, while that goes on.
     pub(super) starter: Option<Starter>,
     pub(super) terminators: Vec<Promise<Result<(), TerminateChildError>>>,
     /// Who asked for a child with this key, before this one can be had or is gone.
     pub(super) waiters: Vec<Waiter>,
+}
+
+impl Rare {
+    /// Drops it unanswered. One by one: a starter holds what its start hands over and a waiter a spec, and two destructors
+    /// that panic in one drop abort.
+    pub(super) fn dispose(self) {
+        let Self { key, starter, terminators, waiters, .. } = self;
+        let _ = unwind::dispose(starter);
+        for waiter in waiters {
+            let _ = unwind::dispose(waiter);
+        }
+        drop((key, terminators));
+    }
 }
 
 pub(super) type Starter = Box<dyn FnOnce(Result<(), StartChildError>)>;
@@ -91,7 +112,10 @@ impl DynamicSupervisor {
         }
         let _ = unwind::dispose(entry);
         let Some(rare) = rare else { return drop(unwind::dispose(started)) };
-        let Rare { key, starter, terminators, waiters } = *rare;
+        let Rare { key, site, starter, terminators, waiters, .. } = *rare;
+        if let (Some(site), Some(hosts)) = (site, &mut self.hosts) {
+            hosts.leave(site);
+        }
         if let (Some(held), Some(keys)) = (&key, self.keys()) {
             keys.remove(held);
         }

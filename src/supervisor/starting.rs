@@ -1,10 +1,17 @@
 //! Starting a child, and starting it again.
 
-use std::{cell::RefCell, mem, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    mem,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use actix::{Addr, AsyncContext, Context, Handler, Message};
+use actix::{Addr, ArbiterHandle, AsyncContext, Context, Handler, Message};
 
 use super::{
+    hosts::Site,
     messages::{StartChild, Started},
     now,
     reply::Reply,
@@ -19,7 +26,7 @@ use crate::{
     exit::ExitReason,
     id::{ChildId, Incarnation},
     key::ChildKey,
-    runner::{self, Begun, Birth, Launched, RunnerHandle, StartFailure, TaskDue, Terms},
+    runner::{self, Begun, Birth, Launched, RunnerHandle, Sent, StartFailure, Terms},
     spec::{ChildSpec, Rules},
     unwind,
 };
@@ -42,8 +49,7 @@ impl<S: ChildSpec> Handler<StartChild<S>> for DynamicSupervisor {
 
     fn handle(&mut self, StartChild(spec): StartChild<S>, ctx: &mut Context<Self>) -> Self::Result {
         match self.start(spec, None, ctx) {
-            Begin::Now(outcome, None) => Reply::now(outcome),
-            Begin::Now(outcome, Some(task)) => Reply::now(outcome).and_then(task),
+            Begin::Now(reply) => reply,
             Begin::Later(later) => {
                 let (promise, reply) = Reply::later();
                 self.await_start(later, |outcome| promise.keep(outcome));
@@ -55,7 +61,7 @@ impl<S: ChildSpec> Handler<StartChild<S>> for DynamicSupervisor {
 
 /// What a start came to in the supervisor's turn.
 pub(super) enum Begin<S: ChildSpec> {
-    Now(Outcome<S>, Option<TaskDue>),
+    Now(Reply<Outcome<S>>),
     /// It goes on; who asked is to [wait](DynamicSupervisor::await_start).
     Later(Later<S>),
 }
@@ -63,7 +69,22 @@ pub(super) enum Begin<S: ChildSpec> {
 pub(super) struct Later<S: ChildSpec> {
     id: ChildId,
     addr: Addr<S::Actor>,
-    info: Rc<RefCell<Option<S::Info>>>,
+    info: Slot<S::Info>,
+}
+
+/// Where what a start hands over lies until its caller is answered.
+enum Slot<I> {
+    Here(Rc<RefCell<Option<I>>>),
+    There(Arc<Mutex<Option<I>>>),
+}
+
+impl<I> Slot<I> {
+    fn take(self) -> Option<I> {
+        match self {
+            Self::Here(info) => info.borrow_mut().take(),
+            Self::There(info) => info.lock().unwrap_or_else(PoisonError::into_inner).take(),
+        }
+    }
 }
 
 /// What is settled before a child is launched.
@@ -71,7 +92,13 @@ struct Admitted {
     id: ChildId,
     rules: Rc<Rules>,
     start_timeout: Option<Duration>,
+    special: Option<Box<Special>>,
+}
+
+/// What few children have.
+struct Special {
     key: Option<Held>,
+    arbiter: Option<ArbiterHandle>,
 }
 
 impl DynamicSupervisor {
@@ -81,7 +108,7 @@ impl DynamicSupervisor {
             Ok(admitted) => self.launch(spec, admitted, ctx),
             Err(error) => {
                 self.drop_spec(spec);
-                Begin::Now(Err(error), None)
+                Begin::Now(Reply::now(Err(error)))
             }
         }
     }
@@ -96,13 +123,22 @@ impl DynamicSupervisor {
             return Err(StartChildError::ShuttingDown);
         }
         let id = self.children.admit().map_err(|Full { limit }| StartChildError::MaxChildren { limit })?;
-        let asked = unwind::guard(|| (Rules::of(spec), spec.start_timeout(), key.or_else(|| spec.key())));
-        let (rules, start_timeout, key) = asked.map_err(StartChildError::Panicked)?;
-        let key = match key {
-            Some(key) => Some(self.prepare_key::<S::Actor>(key, ctx)?),
+        let asked = unwind::guard(|| {
+            let special = match (key.or_else(|| spec.key()), spec.arbiter()) {
+                (None, None) => None,
+                special => Some(Box::new(special)),
+            };
+            (Rules::of(spec), spec.start_timeout(), special)
+        });
+        let (rules, start_timeout, special) = asked.map_err(StartChildError::Panicked)?;
+        let special = match special.map(|special| *special) {
             None => None,
+            Some((key, arbiter)) => {
+                let key = key.map(|key| self.prepare_key::<S::Actor>(key, ctx)).transpose()?;
+                Some(Box::new(Special { key, arbiter }))
+            }
         };
-        Ok(Admitted { id, rules: self.shared(rules), start_timeout, key })
+        Ok(Admitted { id, rules: self.shared(rules), start_timeout, special })
     }
 
     /// Most children of a supervisor have the same rules as the one started before: they are kept once.
@@ -114,21 +150,79 @@ impl DynamicSupervisor {
     }
 
     fn launch<S: ChildSpec>(&mut self, spec: S, admitted: Admitted, ctx: &mut Context<Self>) -> Begin<S> {
-        let Admitted { id, rules, start_timeout, key } = admitted;
+        let Admitted { id, rules, start_timeout, special } = admitted;
         let link = self.link(ctx);
-        let (terms, birth) =
-            (Terms { restart: rules.restart, child_type: rules.child_type, start_timeout }, Birth::new(id, link));
+        let birth = Birth::new(id, link);
+        let terms = Terms {
+            restart: rules.restart,
+            child_type: rules.child_type,
+            start_timeout,
+            takes_over: rules.takes_over(),
+        };
+        if self.is_elsewhere(special.as_deref()) {
+            return self.launch_elsewhere(spec, rules, &terms, birth, special, ctx);
+        }
         match runner::launch(spec, &terms, birth) {
             Launched::Running { addr, runner, info, task } => {
-                self.insert(id, Entry::new(rules, Phase::Running, self.seat(id, runner, key, true), now()));
+                let seat = self.seat(id, runner, special, true);
+                self.insert(id, Entry::new(rules, Phase::Running, seat, now()));
                 self.tell_of(id, |child| Fact::Started { child });
-                Begin::Now(Ok(Started::new(id, addr, info)), Some(task))
+                Begin::Now(Reply::now(Ok(Started::new(id, addr, info))).and_then(task))
             }
             Launched::Starting { addr, runner, info } => {
-                self.insert(id, Entry::new(rules, Phase::Starting, self.seat(id, runner, key, false), now()));
-                Begin::Later(Later { id, addr, info })
+                let seat = self.seat(id, runner, special, false);
+                self.insert(id, Entry::new(rules, Phase::Starting, seat, now()));
+                Begin::Later(Later { id, addr, info: Slot::Here(info) })
             }
-            Launched::Not(failure) => Begin::Now(Err(failure.into()), None),
+            Launched::Not(failure) => Begin::Now(Reply::now(Err(failure.into()))),
+        }
+    }
+
+    fn is_elsewhere(&self, special: Option<&Special>) -> bool {
+        special.is_some_and(|special| special.arbiter.is_some())
+            || self.hosts.as_ref().is_some_and(|hosts| hosts.is_pool())
+    }
+
+    #[cold]
+    fn launch_elsewhere<S: ChildSpec>(
+        &mut self,
+        spec: S,
+        rules: Rc<Rules>,
+        terms: &Terms,
+        birth: Birth,
+        mut special: Option<Box<Special>>,
+        ctx: &mut Context<Self>,
+    ) -> Begin<S> {
+        let id = birth.id();
+        let arbiter = special.as_mut().and_then(|special| special.arbiter.take());
+        let Some((site, home)) = self.site(arbiter, ctx) else {
+            self.drop_spec(spec);
+            return Begin::Now(Reply::now(Err(StartChildError::ArbiterGone)));
+        };
+        let kept = matches!(site, Site::Fixed(_)).then(|| home.clone());
+        let Sent { addr, runner, info } = runner::launch_on(home, spec, *terms, birth);
+        let mut seat = self.seat(id, runner, special, false);
+        seat.rare().site = Some(site);
+        seat.rare().home = kept;
+        self.insert(id, Entry::new(rules, Phase::Starting, seat, now()));
+        Begin::Later(Later { id, addr, info: Slot::There(info) })
+    }
+
+    /// A seat for a new child, which from now on has its key.
+    #[inline]
+    fn seat(&self, id: ChildId, runner: RunnerHandle, special: Option<Box<Special>>, is_open: bool) -> Seat {
+        let mut seat = Seat::new(runner);
+        if let Some(held) = special.and_then(|special| special.key) {
+            self.hold(id, &mut seat, held, is_open);
+        }
+        seat
+    }
+
+    #[cold]
+    fn hold(&self, id: ChildId, seat: &mut Seat, held: Held, is_open: bool) {
+        if let Some(keys) = self.keys() {
+            keys.insert(&held, Holder { id, addr: Arc::from(seat.runner.weak_addr()), is_open });
+            seat.rare().key = Some(held);
         }
     }
 
@@ -140,19 +234,9 @@ impl DynamicSupervisor {
     ) {
         if let Some(seat) = self.children.seat_mut(id) {
             seat.rare().starter = Some(Box::new(move |result: Result<(), StartChildError>| {
-                tell(result.map(|()| Started::new(id, addr, taken(&info))));
+                tell(result.map(|()| Started::new(id, addr, info.take())));
             }));
         }
-    }
-
-    /// A seat for a new child, which from now on has its key.
-    fn seat(&self, id: ChildId, runner: RunnerHandle, key: Option<Held>, is_open: bool) -> Seat {
-        let mut seat = Seat::new(runner);
-        if let (Some(held), Some(keys)) = (key, self.keys()) {
-            keys.insert(&held, Holder { id, addr: Arc::from(seat.runner.weak_addr()), is_open });
-            seat.rare().key = Some(held);
-        }
-        seat
     }
 
     fn insert(&mut self, id: ChildId, entry: Entry<Seat>) {
@@ -161,10 +245,6 @@ impl DynamicSupervisor {
         }
         self.children.insert(id, entry);
     }
-}
-
-fn taken<I>(info: &Rc<RefCell<Option<I>>>) -> Option<I> {
-    info.borrow_mut().take()
 }
 
 impl From<StartFailure> for StartChildError {
@@ -240,7 +320,7 @@ impl DynamicSupervisor {
                     self.tell_of(id, |child| Fact::Restarted { child });
                 }
             }
-            Begun::Starting => {}
+            Begun::Starting => self.note_beginning(id),
             Begun::Not(failure) => self.not_started(id, incarnation, failure, ctx),
         }
     }
@@ -250,10 +330,14 @@ impl DynamicSupervisor {
         if !self.children.started(id, incarnation, now()) {
             return;
         }
+        self.note_thread(id);
         self.open_key(id, true);
         let rare = self.children.seat_mut(id).and_then(|seat| seat.rare.as_mut());
         let (starter, waiters) = match rare {
-            Some(rare) => (rare.starter.take(), mem::take(&mut rare.waiters)),
+            Some(rare) => {
+                rare.is_beginning = false;
+                (rare.starter.take(), mem::take(&mut rare.waiters))
+            }
             None => (None, Vec::new()),
         };
         match starter {
@@ -274,7 +358,9 @@ impl DynamicSupervisor {
         ctx: &mut Context<Self>,
     ) {
         if self.is_open() {
-            self.not_started(id, incarnation, failure, ctx);
+            if !self.is_stranded(id, incarnation, &failure) {
+                self.not_started(id, incarnation, failure, ctx);
+            }
         } else {
             // Its entry went when the shutdown began.
             let _ = unwind::dispose(failure);

@@ -9,7 +9,7 @@ impl Table {
     fn start_patient(&mut self, backoff: Option<Backoff>, budget: Option<Budget>) -> ChildId {
         let id = self.children.admit().expect("a place");
         let mut rules = Rules::clone(&rules(Restart::Permanent, ChildType::Worker));
-        rules.patience = Some(Box::new(Patience { backoff, budget }));
+        rules.patience = Some(Box::new(Patience { backoff, budget, on_unresponsive: crate::OnUnresponsive::Wait }));
         self.children.insert(id, Entry::new(Rc::new(rules), Phase::Running, (), self.now));
         id
     }

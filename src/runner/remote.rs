@@ -1,0 +1,450 @@
+//! A child that lives on another arbiter than its supervisor.
+//!
+//! The runner is the same; only the way to it differs. Commands go through a channel that the runner's task reads, and
+//! what they come to is reported.
+//!
+//! **Ends.** A child that was told to end closes its mailbox and drops its spec *before* it reports [`What::Gone`]: who
+//! waits for that must find names and keys free. Until then its entry stays, and reports that cross on the way change
+//! nothing.
+//!
+//! **The arbiter goes.** Its tasks are dropped, this one among them. What a child needs to go on, its mailbox with all that
+//! is queued and its spec, is then reported as [`What::Stranded`], after the end of its last incarnation, and the
+//! supervisor [settles](Stranded::settle) it elsewhere, or lets it go. If the supervisor is gone as well, the report is
+//! dropped and the mailbox with it.
+
+use std::{
+    any::Any,
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, OnceLock, PoisonError,
+    },
+    task::{self, Poll},
+    thread::{self, ThreadId},
+    time::Duration,
+};
+
+use actix::{
+    dev::channel::{self, AddressReceiver},
+    Addr, ArbiterHandle, WeakAddr,
+};
+use tokio::sync::mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender};
+
+use super::{
+    child::{Runner, State},
+    inbox::{self, addr_key, Inbox},
+    launch::{first, Birth, First, Respawn, Terms, MAILBOX_CAPACITY},
+    protocol::{Begun, Report, Run, RunnerHandle, StartFailure, Stopped, What},
+    pump::Budget,
+    shared::Shared,
+};
+use crate::{
+    exit::ExitReason,
+    id,
+    policy::Shutdown,
+    spec::{ChildActor, ChildSpec},
+    unwind::{self, PanicReport},
+};
+
+/// What a supervisor tells a runner elsewhere.
+enum Command {
+    Begin(id::Incarnation),
+    Wait(id::Incarnation, Duration),
+    Stop(Shutdown),
+    Kill,
+    End,
+}
+
+/// Where a child lives.
+#[derive(Clone)]
+pub(crate) struct Home {
+    pub(crate) arbiter: ArbiterHandle,
+    pub(crate) sign: Arc<Sign>,
+}
+
+/// What a thread says of itself to those who look from outside.
+#[derive(Default)]
+pub(crate) struct Sign {
+    thread: OnceLock<ThreadId>,
+    /// The number of the child that it is busy with, 0 if none.
+    busy_with: AtomicU64,
+}
+
+impl Sign {
+    /// Which thread it is; `None` before a child has got there.
+    pub(crate) fn thread(&self) -> Option<ThreadId> {
+        self.thread.get().copied()
+    }
+
+    pub(crate) fn busy_with(&self) -> u64 {
+        self.busy_with.load(Ordering::Relaxed)
+    }
+
+    /// Until the guard is dropped the thread is busy with this child.
+    fn busy(&self, number: u64) -> Busy<'_> {
+        self.busy_with.store(number, Ordering::Relaxed);
+        Busy(self)
+    }
+}
+
+struct Busy<'a>(&'a Sign);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.busy_with.store(0, Ordering::Relaxed);
+    }
+}
+
+/// The way to a runner elsewhere.
+struct Remote<A: ChildActor> {
+    commands: UnboundedSender<Command>,
+    weak_addr: WeakAddr<A>,
+    /// Of a child that can be taken over, once it has started.
+    shared: Arc<OnceLock<Arc<Shared<A>>>>,
+    budget: Budget,
+}
+
+impl<A: ChildActor> Remote<A> {
+    fn new(commands: UnboundedSender<Command>, weak_addr: WeakAddr<A>, budget: Budget) -> Self {
+        Self { commands, weak_addr, shared: Arc::default(), budget }
+    }
+
+    /// Where nobody reads it any more the arbiter is gone, and a report on its way tells so.
+    fn tell(&self, command: Command) {
+        let _ = self.commands.send(command);
+    }
+}
+
+impl<A: ChildActor> Run for Remote<A> {
+    /// It has one where it lives.
+    fn spawn(self: Rc<Self>) {}
+
+    fn is_here(&self) -> bool {
+        false
+    }
+
+    fn take_over(&self, birth: Birth) -> Option<Box<dyn Stranded>> {
+        let (receiver, spec) = self.shared.get()?.take_over()?;
+        Some(Box::new(Estate {
+            receiver: Some(receiver),
+            weak_addr: Some(self.weak_addr.clone()),
+            spec: Some(spec),
+            birth: Some(birth),
+            budget: self.budget,
+            last_exit: None,
+            takes_over: true,
+        }))
+    }
+
+    fn begin(self: Rc<Self>, incarnation: id::Incarnation) -> Begun {
+        self.tell(Command::Begin(incarnation));
+        Begun::Starting
+    }
+
+    fn wait(self: Rc<Self>, next: id::Incarnation, delay: Duration) {
+        self.tell(Command::Wait(next, delay));
+    }
+
+    fn stop(self: Rc<Self>, shutdown: Shutdown) -> Stopped {
+        self.tell(Command::Stop(shutdown));
+        Stopped::Stopping
+    }
+
+    fn kill(self: Rc<Self>) {
+        self.tell(Command::Kill);
+    }
+
+    fn end(self: Rc<Self>) -> Option<PanicReport> {
+        self.tell(Command::End);
+        None
+    }
+
+    fn weak_addr(&self) -> Box<dyn Any + Send + Sync> {
+        Box::new(Some(self.weak_addr.clone()))
+    }
+
+    fn addr_key(&self) -> usize {
+        self.weak_addr.upgrade().as_ref().map_or(0, addr_key)
+    }
+}
+
+/// A first start on its way to another arbiter.
+pub(crate) struct Sent<A: ChildActor, I> {
+    pub(crate) addr: Addr<A>,
+    pub(crate) runner: RunnerHandle,
+    /// Where what the start hands over lies when it is reported.
+    pub(crate) info: Arc<Mutex<Option<I>>>,
+}
+
+/// Sends a spec to be started on `arbiter`. What that comes to, also if there is no such arbiter any more, is reported.
+pub(crate) fn launch_on<S: ChildSpec>(home: Home, spec: S, terms: Terms, birth: Birth) -> Sent<S::Actor, S::Info> {
+    let (sender, receiver) = channel::channel(MAILBOX_CAPACITY);
+    let addr = Addr::new(sender);
+    let (commands, orders) = unbounded_channel();
+    let info = Arc::new(Mutex::new(None));
+    let answered = Arc::clone(&info);
+    let remote = Remote::new(commands, addr.downgrade(), terms.child_type.into());
+    let shared = Arc::clone(&remote.shared);
+
+    let weak_addr = addr.downgrade();
+    let passenger = Passenger { aboard: Some((spec, receiver, birth)) };
+    let arbiter = home.arbiter.clone();
+    arbiter.spawn_fn(move || {
+        let Some((spec, receiver, birth)) = passenger.arrive() else { return };
+        home.sign.thread.get_or_init(|| thread::current().id());
+        let _busy = home.sign.busy(birth.id().number());
+        let Some(addr) = weak_addr.upgrade() else { return };
+        let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, terms.child_type.into(), false), Some(birth)));
+        drop(addr);
+        let keep = move |info| *answered.lock().unwrap_or_else(PoisonError::into_inner) = info;
+        match first(&runner, spec, &terms) {
+            First::Running(info, lived) => {
+                keep(info);
+                runner.report(What::Started);
+                runner.tell_lived(lived);
+            }
+            First::Starting(future) => runner.await_start(future, terms.start_timeout, keep),
+            First::Not(failure) => return runner.report(What::NotStarted(failure)),
+        }
+        if terms.takes_over {
+            runner.share(&shared);
+        }
+        actix_rt::spawn(RemoteTask { runner, orders, home: home.clone() });
+    });
+    Sent { addr, runner: RunnerHandle::new(Rc::new(remote)), info }
+}
+
+/// A spec on its way. If it does not arrive, as the arbiter is gone, its start has failed.
+struct Passenger<S: ChildSpec> {
+    aboard: Option<(S, AddressReceiver<S::Actor>, Birth)>,
+}
+
+impl<S: ChildSpec> Passenger<S> {
+    fn arrive(mut self) -> Option<(S, AddressReceiver<S::Actor>, Birth)> {
+        self.aboard.take()
+    }
+}
+
+impl<S: ChildSpec> Drop for Passenger<S> {
+    fn drop(&mut self) {
+        let Some((spec, receiver, birth)) = self.aboard.take() else { return };
+        let (id, link) = (birth.id(), Arc::clone(&birth.link));
+        let tell = |what| {
+            // Where nobody takes the report it is dropped, and what it holds is user code.
+            let _ = unwind::guard(|| {
+                link.reports.report(Report { child: id, incarnation: id::Incarnation::FIRST, what });
+            });
+        };
+        let (left, closed) = inbox::close(receiver);
+        let disposed = left.into_iter().map(unwind::dispose);
+        for panic in [closed, unwind::dispose(spec)].into_iter().chain(disposed).filter_map(Result::err) {
+            tell(What::Residue(panic));
+        }
+        tell(What::NotStarted(StartFailure::Exited(ExitReason::ArbiterGone)));
+    }
+}
+
+/// A runner's task on an arbiter that is not its supervisor's.
+struct RemoteTask<A: ChildActor> {
+    runner: Rc<Runner<A>>,
+    orders: UnboundedReceiver<Command>,
+    home: Home,
+}
+
+impl<A: ChildActor> Future for RemoteTask<A> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        let Self { runner, orders, home } = self.get_mut();
+        let _busy = home.sign.busy(runner.birth.as_ref().map_or(0, |birth| birth.id().number()));
+        // An order is carried out where no incarnation is being polled, so the cell is never borrowed twice.
+        while let Poll::Ready(order) = orders.poll_recv(cx) {
+            let Some(order) = order else {
+                // The handle is gone, and nobody can order any more.
+                runner.carry_out(Command::End);
+                break;
+            };
+            runner.carry_out(order);
+        }
+        unwind::guard(|| runner.turn(cx)).unwrap_or_else(|report| runner.panicked(report))
+    }
+}
+
+impl<A: ChildActor> Runner<A> {
+    fn carry_out(self: &Rc<Self>, order: Command) {
+        match order {
+            Command::Begin(next) => match self.try_to_begin(next) {
+                (Begun::Running, lived) => {
+                    self.report(What::Started);
+                    self.tell_lived(lived);
+                }
+                (Begun::Starting, _) => {}
+                (Begun::Not(failure), _) => self.report(What::NotStarted(failure)),
+            },
+            Command::Wait(next, delay) => Rc::clone(self).wait(next, delay),
+            Command::Stop(shutdown) => {
+                // From here on an end is for good.
+                self.inbox.set_leaving();
+                let ended = match Rc::clone(self).stop(shutdown) {
+                    Stopped::Stopping => return,
+                    Stopped::Ended(ended) => Some(ended),
+                    Stopped::NotAlive(_) => None,
+                };
+                self.leave(&mut self.life.borrow_mut());
+                self.report(What::Gone(ended));
+            }
+            Command::Kill => Rc::clone(self).kill(),
+            Command::End => {
+                if let Some(panic) = Rc::clone(self).end() {
+                    self.report(What::Residue(panic));
+                }
+            }
+        }
+    }
+
+    /// Lets others take the child over, from now on.
+    fn share(&self, with: &OnceLock<Arc<Shared<A>>>) {
+        if let Some(shared) = self.inbox.share() {
+            shared.put_spec(self.life.borrow_mut().spec.take());
+            let _ = with.set(shared);
+        }
+    }
+
+    /// The arbiter is gone: tells so, and what is left of the child.
+    fn strand(self: &Rc<Self>) {
+        let Ok(mut life) = self.life.try_borrow_mut() else { return };
+        let life = &mut *life;
+        let _seated = self.sit();
+        if matches!(life.state, State::Over) {
+            // It has ended before.
+        } else if self.inbox.is_leaving() {
+            let told = self.finish(life, ExitReason::ArbiterGone);
+            self.report(What::Gone(match told {
+                Some(What::Exited(ended)) => Some(ended),
+                _ => None,
+            }));
+        } else {
+            match &life.state {
+                State::Alive { .. } => {
+                    let ended = life
+                        .bury(&self.inbox, |incarnation, inbox| incarnation.dismiss(ExitReason::ArbiterGone, inbox));
+                    if let Some(ended) = ended {
+                        life.note_exit(self.inbox.incarnation(), &ended);
+                        self.report(What::Exited(ended));
+                    }
+                }
+                State::Starting(_) => {
+                    self.drop_start(life);
+                    self.report(What::NotStarted(StartFailure::Exited(ExitReason::ArbiterGone)));
+                }
+                State::Waiting { .. } | State::Dead | State::Over => {}
+            }
+            life.state = State::Over;
+            self.inbox.publish();
+            let shared = self.inbox.shared();
+            let estate = Estate {
+                receiver: self.inbox.take_receiver(),
+                weak_addr: self.inbox.weak_addr(),
+                spec: life.spec.take().or_else(|| shared.as_ref()?.take_spec()),
+                takes_over: shared.is_some(),
+                birth: self.birth.as_ref().map(Birth::again),
+                budget: self.inbox.budget(),
+                last_exit: life.last_exit.take(),
+            };
+            // Without a mailbox it has been taken over.
+            if estate.receiver.is_some() {
+                self.report(What::Stranded(Box::new(estate)));
+            }
+        }
+        self.inbox.drop_some(usize::MAX);
+        self.tell_residue();
+    }
+}
+
+impl<A: ChildActor> Drop for RemoteTask<A> {
+    fn drop(&mut self) {
+        self.runner.strand();
+    }
+}
+
+/// What is left of a child whose arbiter is gone.
+pub(crate) trait Stranded: Send {
+    /// Settles the child at this home, where it waits for orders. If it does not get there it is reported again.
+    fn settle(self: Box<Self>, home: Home) -> Option<RunnerHandle>;
+}
+
+/// All that a child needs to go on.
+struct Estate<A: ChildActor> {
+    receiver: Option<AddressReceiver<A>>,
+    weak_addr: Option<WeakAddr<A>>,
+    spec: Option<Box<dyn Respawn<A> + Send>>,
+    birth: Option<Birth>,
+    budget: Budget,
+    last_exit: Option<Box<(id::Incarnation, ExitReason)>>,
+    takes_over: bool,
+}
+
+impl<A: ChildActor> Stranded for Estate<A> {
+    fn settle(self: Box<Self>, home: Home) -> Option<RunnerHandle> {
+        let (commands, orders) = unbounded_channel();
+        let remote = Remote::new(commands, self.weak_addr.clone()?, self.budget);
+        let shared = Arc::clone(&remote.shared);
+        let settler = Settler(Some(self));
+        let arbiter = home.arbiter.clone();
+        arbiter.spawn_fn(move || {
+            let Some(estate) = settler.arrive() else { return };
+            let takes_over = estate.takes_over;
+            let Some(runner) = estate.runner() else { return };
+            if takes_over {
+                runner.share(&shared);
+            }
+            actix_rt::spawn(RemoteTask { runner, orders, home });
+        });
+        Some(RunnerHandle::new(Rc::new(remote)))
+    }
+}
+
+impl<A: ChildActor> Estate<A> {
+    fn runner(mut self) -> Option<Rc<Runner<A>>> {
+        let (receiver, addr) = (self.receiver.take()?, self.weak_addr.as_ref()?.upgrade()?);
+        let runner = Runner::new(Inbox::new(receiver, &addr, self.budget, false), self.birth.take());
+        let mut life = runner.life.borrow_mut();
+        life.spec = self.spec.take();
+        life.last_exit = self.last_exit.take();
+        drop(life);
+        Some(Rc::new(runner))
+    }
+}
+
+impl<A: ChildActor> Drop for Estate<A> {
+    /// Nobody takes it: its mailbox is closed and its spec dropped.
+    fn drop(&mut self) {
+        let Some(receiver) = self.receiver.take() else { return };
+        let (left, _) = inbox::close(receiver);
+        for message in left {
+            let _ = unwind::dispose(message);
+        }
+        let _ = unwind::dispose(self.spec.take());
+    }
+}
+
+/// A stranded child on its way. If it does not arrive it is stranded still.
+struct Settler<A: ChildActor>(Option<Box<Estate<A>>>);
+
+impl<A: ChildActor> Settler<A> {
+    fn arrive(mut self) -> Option<Box<Estate<A>>> {
+        self.0.take()
+    }
+}
+
+impl<A: ChildActor> Drop for Settler<A> {
+    fn drop(&mut self) {
+        let Some(estate) = self.0.take() else { return };
+        let Some(birth) = &estate.birth else { return };
+        let (child, link) = (birth.id(), Arc::clone(&birth.link));
+        let incarnation = estate.last_exit.as_ref().map_or(id::Incarnation::FIRST, |last| last.0);
+        let _ = unwind::guard(|| link.reports.report(Report { child, incarnation, what: What::Stranded(estate) }));
+    }
+}

@@ -1,0 +1,345 @@
+//! Children on other arbiters: what they report, and what becomes of them when their arbiter goes.
+
+use std::{mem, sync::Arc, thread, time::Duration};
+
+use actix::{ArbiterHandle, AsyncContext, Context, Handler, Message};
+use tokio::time::Instant;
+
+use super::{
+    ending::End,
+    hosts::{Berth, Blocked, Hosts, Site},
+    leave, now,
+    seat::Seat,
+    DynamicSupervisor,
+};
+use crate::{
+    children::{AfterExit, Entry, Phase},
+    error::StartChildError,
+    event::{Fact, Offender},
+    exit::ExitReason,
+    id::{ChildId, Incarnation},
+    policy::Asked,
+    runner::{Birth, Ended, Home, StartFailure, Stranded},
+    spec::Placement,
+    unwind,
+};
+
+/// How long a supervisor waits for the threads of its own to end.
+const JOIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// How much longer than its limit a child may keep its thread before it is left behind.
+const GRACE: Duration = Duration::from_secs(1);
+
+impl DynamicSupervisor {
+    /// Where a child is to live that is not to live here. `None` if there is nowhere.
+    pub(super) fn site(&mut self, arbiter: Option<ArbiterHandle>, ctx: &mut Context<Self>) -> Option<(Site, Home)> {
+        match arbiter {
+            Some(arbiter) => {
+                if self.hosts.is_none() {
+                    self.hosts = Some(Box::new(Hosts::new(Placement::Same, self.unresponsive_after)));
+                    self.watch_threads(ctx);
+                }
+                Some((Site::Fixed(None), Home { arbiter, sign: Arc::default() }))
+            }
+            None => self.hosts.as_mut()?.choose().map(|(berth, home)| (Site::Pool(berth), home)),
+        }
+    }
+
+    /// A child has started elsewhere: from now on it is known on which thread.
+    pub(super) fn note_thread(&mut self, id: ChildId) {
+        let Some(rare) = self.children.seat_mut(id).and_then(|seat| seat.rare.as_mut()) else { return };
+        let (Some(Site::Fixed(site)), Some(home)) = (&mut rare.site, &rare.home) else { return };
+        if let (None, Some(thread), Some(hosts)) = (*site, home.sign.thread(), &mut self.hosts) {
+            *site = Some(thread);
+            hosts.welcome(thread, home.arbiter.clone());
+        }
+    }
+
+    pub(super) fn note_beginning(&mut self, id: ChildId) {
+        if let Some(rare) = self.children.seat_mut(id).and_then(|seat| seat.rare.as_mut()) {
+            rare.is_beginning = rare.site.is_some();
+        }
+    }
+
+    fn site_of(&self, id: ChildId) -> Option<Site> {
+        self.children.get(id)?.seat.rare.as_ref()?.site
+    }
+
+    /// Had it ended before it could be told to? Then what follows is not decided now: that it is gone will be reported.
+    pub(super) fn has_crossed(&mut self, id: ChildId, incarnation: Incarnation, ended: &Ended) -> bool {
+        let Some(entry) = self.children.get(id) else { return false };
+        let has_crossed = entry.phase().is_ending() && entry.incarnation == incarnation && !entry.seat.runner.is_here();
+        if let (true, Some(seat)) = (has_crossed, self.children.seat_mut(id)) {
+            seat.rare().crossed = Some(ended.clone());
+        }
+        has_crossed
+    }
+
+    /// What follows the end of an incarnation, wherever it lived.
+    pub(super) fn after_exit(&mut self, id: ChildId, incarnation: Incarnation, reason: &ExitReason) -> AfterExit<Seat> {
+        if let (ExitReason::ArbiterGone, Some(site)) = (reason, self.site_of(id)) {
+            return match site {
+                // There is nowhere to restart it.
+                Site::Fixed(_) => self.children.remove(id).map_or(AfterExit::Stale, AfterExit::Forget),
+                Site::Pool(berth) => {
+                    let is_counted = self.hosts.as_mut().is_some_and(|hosts| hosts.mourn(berth));
+                    self.children.lost_arbiter(id, incarnation, is_counted, now())
+                }
+            };
+        }
+        self.children.exited(id, incarnation, reason, now())
+    }
+
+    /// A child elsewhere that was told to end is gone.
+    pub(super) fn gone(
+        &mut self,
+        id: ChildId,
+        incarnation: Incarnation,
+        ended: Option<Ended>,
+        ctx: &mut Context<Self>,
+    ) {
+        let is_meant = self.children.get(id).is_some_and(|entry| entry.phase().is_ending());
+        let entry = if is_meant { self.children.remove(id) } else { None };
+        let Some(mut entry) = entry else { return drop(unwind::dispose(ended)) };
+        if let Some(panic) = ended.as_ref().and_then(|ended| ended.residue.as_ref()) {
+            let child = Offender { id, incarnation, rules: &entry.rules };
+            self.teller.tell(&Fact::Residue { of: crate::event::Subject::Child(child), panic }, now);
+        }
+        let crossed = entry.seat.rare.as_mut().and_then(|rare| rare.crossed.take());
+        let end = match (ended, crossed) {
+            (Some(ended), _) => Some(End { asked: entry.rules.shutdown.into(), ended }),
+            (None, Some(ended)) => Some(End { asked: Asked::TooLate, ended }),
+            (None, None) => None,
+        };
+        self.ended_as_told(id, entry, end, ctx);
+    }
+
+    /// Has a repeated start failed only because its arbiter has gone? What is left of the child is reported next.
+    pub(super) fn is_stranded(&self, id: ChildId, incarnation: Incarnation, failure: &StartFailure) -> bool {
+        matches!(failure, StartFailure::Exited(ExitReason::ArbiterGone))
+            && self.site_of(id).is_some()
+            && self
+                .children
+                .get(id)
+                .is_some_and(|entry| entry.phase() == Phase::Restarting && entry.incarnation == incarnation)
+    }
+
+    /// A child's arbiter has gone. It goes on elsewhere, with its queue, if it may.
+    pub(super) fn stranded(&mut self, id: ChildId, estate: Box<dyn Stranded>, ctx: &mut Context<Self>) {
+        let Some(entry) = self.children.get(id) else { return drop(unwind::dispose(estate)) };
+        let (phase, incarnation, due) = (entry.phase(), entry.incarnation, entry.next_try());
+        if phase.is_ending() {
+            // It was told to end, and the order did not reach it.
+            let _ = unwind::dispose(estate);
+            return self.gone(id, incarnation, None, ctx);
+        }
+        let berth = match self.site_of(id) {
+            Some(Site::Pool(berth)) => Some(berth),
+            Some(Site::Fixed(_)) | None => None,
+        };
+        if !berth.is_some_and(|berth| self.settle(id, berth, estate)) {
+            return self.lose(id, ctx);
+        }
+        let Some(seat) = self.children.seat_mut(id) else { return };
+        if let Some(due) = due {
+            seat.runner.wait(incarnation, due.saturating_duration_since(now()));
+        } else if seat.rare().is_beginning {
+            let _ = seat.runner.begin(incarnation);
+        }
+    }
+
+    /// Settles a child at another place of the pool, where it waits for orders. `false` if there is none.
+    fn settle(&mut self, id: ChildId, from: Berth, estate: Box<dyn Stranded>) -> bool {
+        let Some(hosts) = &mut self.hosts else { return false };
+        hosts.leave(Site::Pool(from));
+        let settled = hosts.choose().and_then(|(berth, home)| Some((berth, estate.settle(home)?)));
+        let (Some((berth, runner)), Some(seat)) = (settled, self.children.seat_mut(id)) else { return false };
+        seat.runner = runner;
+        seat.rare().site = Some(Site::Pool(berth));
+        true
+    }
+
+    /// Has the threads of its own watched, if it has any.
+    pub(super) fn watch_threads(&mut self, ctx: &mut Context<Self>) {
+        if let Some(hosts) = &self.hosts {
+            ctx.run_interval(hosts.beat(), |supervisor, ctx| supervisor.take_pulse(ctx));
+        }
+    }
+
+    fn take_pulse(&mut self, ctx: &mut Context<Self>) {
+        let blocked = self.hosts.as_mut().map(|hosts| hosts.take_pulse(now())).unwrap_or_default();
+        for blocked in blocked {
+            let ids = self.children_on(&blocked);
+            let culprit = ids.iter().copied().find(|&id| match &blocked {
+                Blocked::Pool { busy_with, .. } => id.number() == *busy_with,
+                Blocked::Guest(_) => self.home_of(id).is_some_and(|home| home.sign.busy_with() == id.number()),
+            });
+            let culprit = culprit.and_then(|id| Some((id, self.children.get(id)?)));
+            let culprit =
+                culprit.map(|(id, entry)| Offender { id, incarnation: entry.incarnation, rules: &entry.rules });
+            self.teller.tell(&Fact::ThreadBlocked { by: culprit, children: ids.len() }, now);
+            if let (Blocked::Pool { berth, .. }, true) = (blocked, self.is_open()) {
+                self.take_over(berth, ids, ctx);
+            }
+        }
+    }
+
+    fn home_of(&self, id: ChildId) -> Option<&Home> {
+        self.children.get(id)?.seat.rare.as_ref()?.home.as_ref()
+    }
+
+    fn children_on(&self, blocked: &Blocked) -> Vec<ChildId> {
+        let sites = self.children.iter().filter_map(|(id, entry)| Some((id, entry.seat.rare.as_ref()?.site?)));
+        let there = sites.filter(|(_, site)| match (site, blocked) {
+            (Site::Pool(at), Blocked::Pool { berth, .. }) => at == berth,
+            (Site::Fixed(Some(on)), Blocked::Guest(thread)) => on == thread,
+            _ => false,
+        });
+        there.map(|(id, _)| id).collect()
+    }
+
+    /// Lets those children of a blocked thread go on elsewhere that are meant to.
+    fn take_over(&mut self, berth: Berth, ids: Vec<ChildId>, ctx: &mut Context<Self>) {
+        let mut is_retired = false;
+        for id in ids {
+            let Some(entry) = self.children.get(id) else { continue };
+            if !entry.rules.takes_over() || entry.phase() != Phase::Running {
+                continue;
+            }
+            let incarnation = entry.incarnation;
+            let birth = Birth::new(id, self.link(ctx));
+            let Some(estate) = self.children.get(id).and_then(|entry| entry.seat.runner.take_over(birth)) else {
+                continue;
+            };
+            if !mem::replace(&mut is_retired, true) {
+                // First, so that nobody is settled where nobody moves.
+                if let Some(hosts) = &mut self.hosts {
+                    hosts.retire(berth);
+                }
+            }
+            if self.settle(id, berth, estate) {
+                self.exited(id, incarnation, Ended::with(ExitReason::Unresponsive), ctx);
+            } else {
+                self.lose(id, ctx);
+            }
+        }
+    }
+
+    /// There is nowhere for a child to go on.
+    fn lose(&mut self, id: ChildId, ctx: &mut Context<Self>) {
+        let Some(entry) = self.children.remove(id) else { return };
+        let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
+        self.teller.tell(&Fact::ChildTerminated { child, reason: &ExitReason::ArbiterGone }, now);
+        self.forget(id, entry, Err(StartChildError::ArbiterGone), ctx);
+        self.finish_if_done(ctx);
+    }
+}
+
+/// The end of a supervisor whose children live elsewhere.
+impl DynamicSupervisor {
+    pub(super) fn is_joining(&self) -> bool {
+        self.closing.as_ref().is_some_and(|closing| closing.is_joining)
+    }
+
+    /// All children have been told to end. Those that do not even hear it are not waited for longer than they may take.
+    pub(super) fn watch_the_blocked(&mut self, ctx: &mut Context<Self>) {
+        let limits = self.children.iter().filter(|(_, entry)| !entry.seat.runner.is_here());
+        let longest = limits.filter_map(|(_, entry)| entry.rules.shutdown.limit()).max();
+        if let Some(longest) = longest {
+            ctx.run_later(longest.saturating_add(GRACE), |supervisor, ctx| {
+                supervisor.abandon(
+                    |entry| {
+                        let since = Instant::from_std(entry.since());
+                        entry.rules.shutdown.limit().is_some_and(|limit| since.elapsed() >= limit)
+                    },
+                    ctx,
+                );
+            });
+        }
+    }
+
+    /// The deadline of all has passed: from a second later on nobody is waited for, whatever their own limit is.
+    pub(super) fn abandon_all_later(&mut self, ctx: &mut Context<Self>) {
+        if self.has_children_elsewhere() {
+            ctx.run_later(GRACE, |supervisor, ctx| supervisor.abandon(|_| true, ctx));
+        }
+    }
+
+    fn has_children_elsewhere(&self) -> bool {
+        self.children.iter().any(|(_, entry)| !entry.seat.runner.is_here())
+    }
+
+    /// How much longer than its children the supervisor itself may take to end.
+    pub(super) fn own_time_to_end(&self) -> Duration {
+        let own = if self.hosts.as_ref().is_some_and(|hosts| hosts.is_pool()) { JOIN_LIMIT } else { Duration::ZERO };
+        own + if self.has_children_elsewhere() { GRACE } else { Duration::ZERO }
+    }
+
+    /// Leaves children behind that do not hear that they are to end.
+    fn abandon(&mut self, is_late: impl Fn(&Entry<Seat>) -> bool, ctx: &mut Context<Self>) {
+        let late = self.children.iter().filter(|(_, entry)| !entry.seat.runner.is_here() && is_late(entry));
+        let late: Vec<ChildId> = late.map(|(id, _)| id).collect();
+        for id in late {
+            let Some(entry) = self.children.remove(id) else { continue };
+            let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
+            self.teller.tell(&Fact::Abandoned { child }, now);
+            self.note_unresponsive(id);
+            let error = self.cut_off();
+            self.forget(id, entry, Err(error), ctx);
+        }
+        self.finish_if_done(ctx);
+    }
+
+    /// Ends, when the threads of its own have.
+    pub(super) fn join_or_leave(&mut self, reason: Option<ExitReason>, ctx: &mut Context<Self>) {
+        let arbiters = self.hosts.take().map(|hosts| hosts.end()).unwrap_or_default();
+        if arbiters.is_empty() {
+            return leave(reason, ctx);
+        }
+        let own = ctx.address().downgrade();
+        // On a thread of its own, as it blocks.
+        let waits = thread::Builder::new().name("join arbiters".into()).spawn(move || {
+            for arbiter in arbiters {
+                let _ = arbiter.join();
+            }
+            if let Some(supervisor) = own.upgrade() {
+                supervisor.do_send(Joined);
+            }
+        });
+        if waits.is_err() {
+            return leave(reason, ctx);
+        }
+        if let Some(closing) = &mut self.closing {
+            closing.is_joining = true;
+        }
+        ctx.run_later(JOIN_LIMIT, |supervisor, ctx| {
+            if supervisor.is_joining() {
+                supervisor.tell(&Fact::ThreadsLeft);
+                supervisor.joined(ctx);
+            }
+        });
+    }
+
+    fn joined(&mut self, ctx: &mut Context<Self>) {
+        let Some(closing) = &mut self.closing else { return };
+        if mem::take(&mut closing.is_joining) {
+            let reason = closing.reason();
+            leave(reason, ctx);
+        }
+    }
+}
+
+/// The threads of a supervisor's own have ended.
+struct Joined;
+
+impl Message for Joined {
+    type Result = ();
+}
+
+impl Handler<Joined> for DynamicSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, Joined: Joined, ctx: &mut Context<Self>) {
+        self.joined(ctx);
+    }
+}
