@@ -40,8 +40,6 @@ impl<A: ChildActor> Run for Runner<A> {
     }
     fn wait(self: Rc<Self>, next: id::Incarnation, delay: Duration) {
         let life = &mut *self.life.borrow_mut();
-        // Who wants to hear of the end need not wait for what comes next.
-        self.inbox.publish();
         if let State::Dead = life.state {
             // Beyond what the clock can tell: not due before it is ended.
             let timer = Instant::now().checked_add(delay).and_then(deadline);

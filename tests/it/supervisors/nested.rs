@@ -209,23 +209,6 @@ fn a_stop_of_a_permanent_nested_supervisor_is_answered_and_it_comes_back() {
 }
 
 #[test]
-fn an_end_of_a_nested_supervisor_is_answered_before_it_has_waited_to_come_back() {
-    world(async {
-        const DELAY: Duration = Duration::from_secs(3600);
-        let parent = DynamicSupervisor::builder().backoff(Backoff::fixed(DELAY)).start().unwrap();
-        let nested = parent.start_child(DynamicSupervisor::builder().into_child()).await.unwrap().addr;
-        let began = tokio::time::Instant::now();
-
-        let (ended, stopped) = (nested.exited(), nested.stop());
-
-        assert!(stopped.await.unwrap().is_clean());
-        assert!(matches!(ended.await, ExitReason::Normal));
-        assert!(began.elapsed() < DELAY, "told {:?} later", began.elapsed());
-        assert_eq!(parent.which_children().await.unwrap()[0].next_try, Some(began + DELAY));
-    });
-}
-
-#[test]
 fn a_nested_supervisor_lives_on_when_nobody_holds_its_address() {
     world(async {
         let journal = Journal::new();
