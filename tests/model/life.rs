@@ -13,7 +13,10 @@ impl Reference {
             self.node(label).gate -= 1;
             self.end_start(label, Life::Dead);
             let incarnation = self.node(label).incarnation;
-            match self.conclude(label) {
+            let concluded = self.conclude(label);
+            // It has its turn as it is: it looks at its mailbox below, and is not woken for that.
+            self.again = false;
+            match concluded {
                 Ok(lived) => {
                     self.report(label, Mail::Started(label, incarnation));
                     lived.into_iter().for_each(|reason| self.ended(label, reason));
