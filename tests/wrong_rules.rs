@@ -1,8 +1,8 @@
 //! How sharp the corpus and the model are: wrong rules are planted in a copy of the crate, one at a time, and each must
 //! be found by one of the two.
 //!
-//! Planting and running takes minutes: `cargo test --test wrong_rules -- --ignored --nocapture`. What always runs checks
-//! that each rule can still be planted.
+//! Planting and running takes minutes: `cargo test --test wrong_rules -- --ignored --nocapture`; with
+//! `WRONG_RULE` only those that have its text in their title. What always runs checks that each rule can still be planted.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -360,3 +360,18 @@ fn calls_behind_the_last_restart_in_the_mailbox_are_answered_when_the_limit_ends
         assert_eq!(terminated.await, Err(TerminateChildError::SupervisorGone));
     });
 }
+
+#[test]
+fn an_answer_borrows_nothing_of_the_address_it_was_asked_with() {
+    world(async {
+        let supervisor = DynamicSupervisor::builder().start().unwrap();
+        let ask = |supervisor: Addr<DynamicSupervisor>| {
+            let journal = Journal::new();
+            (supervisor.start_child(Probe::child(&journal)), supervisor.get_or_start("a", Probe::child(&journal)))
+        };
+
+        let (first, second) = ask(supervisor.clone());
+
+        assert_ne!(first.await.unwrap().id, second.await.unwrap().id);
+    });
+}

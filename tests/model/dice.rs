@@ -2,13 +2,18 @@
 
 use std::ops::Range;
 
-use crate::words::{Kind, Label, Limits, Message, OnStop, Plan, Reason, Restart, Shutdown, Spec};
+use crate::words::{
+    Backoff, Budget, GiveUp, Key, Kind, Label, Limits, Message, OnStop, Plan, Reason, Restart, Shutdown, Spec,
+};
 
 /// Time goes on in multiples of this, and what falls due does so in between, no two things at the same moment.
 pub const UNIT: u64 = 100_000;
 
 /// What a supervisor bears that is not told otherwise: restarts, and within which time.
 pub const DEFAULT_INTENSITY: (usize, u64) = (3, 5_000);
+
+/// Few, so that children meet.
+pub const KEYS: Key = 3;
 
 /// Numbers by chance, from one.
 pub struct Dice(pub u64);
@@ -89,7 +94,9 @@ impl Dice {
     pub fn worker(&mut self, label: Label) -> Spec {
         let is_async = self.one_in(3);
         let start_timeout = (is_async && self.one_in(2)).then(|| self.units(1..4) + residue(label, 0));
-        let starts = match self.below(13) {
+        let (backoff, budget) = (self.own_backoff(label), self.budget(label));
+        let is_patient = backoff.is_some() || budget.is_some();
+        let starts = match self.from(if is_patient { 4 } else { 0 }..13) {
             0..=5 => vec![Plan::Run],
             6 => vec![Plan::RunWith],
             7..=11 => self.plans(&[Plan::Run], 1..4),
@@ -100,7 +107,45 @@ impl Dice {
         let on_stop =
             self.weighted(&[(4, OnStop::Obey), (3, exit), (1, OnStop::Panic), (3, OnStop::Refuse), (5, slow)]);
         let (restart, shutdown) = (self.restart(), self.shutdown(label));
-        Spec { kind: Kind::Worker, restart, shutdown, is_async, start_timeout, starts, on_stop }
+        let key = self.one_in(4).then(|| self.key());
+        let kind = Kind::Worker;
+        Spec { kind, key, restart, backoff, budget, shutdown, is_async, start_timeout, starts, on_stop }
+    }
+
+    pub fn supervisor(&mut self, label: Label, names: &[Label]) -> Spec {
+        let (restart, shutdown) = (self.restart(), self.shutdown(label));
+        let spec = Spec::supervisor(restart, shutdown, self.limits(label, names));
+        Spec { backoff: self.own_backoff(label), budget: self.budget(label), ..spec }
+    }
+
+    pub fn key(&mut self) -> Key {
+        self.below(KEYS as u64) as Key
+    }
+
+    fn own_backoff(&mut self, label: Label) -> Option<Backoff> {
+        self.one_in(4).then(|| self.backoff(label))
+    }
+
+    /// Of a child that crashes when a unit is full, the next incarnation then has run for that much more than some units.
+    fn backoff(&mut self, label: Label) -> Backoff {
+        let fixed = self.delay(label, 3);
+        let doubled = (fixed, Some(self.delay(label, 4) + self.units(0..3)));
+        let (first, cap) = self.weighted(&[(1, (0, None)), (3, (fixed, None)), (5, doubled)]);
+        let stable = self.units(0..3) + residue(label, 3);
+        let forget_after = self.weighted(&[(2, None), (9, Some(stable)), (1, Some(10 * UNIT))]);
+        Backoff { first, cap, forget_after }
+    }
+
+    fn budget(&mut self, label: Label) -> Option<Budget> {
+        let park = GiveUp::Park(self.delay(label, 5));
+        let give_up = self.weighted(&[(2, GiveUp::Remove), (2, GiveUp::Escalate), (3, park)]);
+        let (max_restarts, within) = (self.below(3) as usize, self.units(1..5));
+        self.one_in(4).then_some(Budget { max_restarts, within, give_up })
+    }
+
+    /// At least half a unit.
+    fn delay(&mut self, label: Label, kind: u64) -> u64 {
+        self.units(1..4) - residue(label, kind)
     }
 
     /// Sometimes with the name of another.
@@ -109,8 +154,10 @@ impl Dice {
         let some = (max_restarts, self.units(1..5));
         let (max_restarts, period) = self.weighted(&[(4, some), (1, DEFAULT_INTENSITY)]);
         let max_children = self.one_in(2).then(|| self.below(4) as usize);
+        let backoff = self.one_in(8).then(|| self.backoff(label));
+        let max_starts = self.one_in(3).then(|| self.from(1..3) as usize);
         let name = if !names.is_empty() && self.one_in(8) { self.pick(names) } else { label };
-        Limits { max_restarts, period, max_children, name }
+        Limits { max_restarts, period, max_children, backoff, max_starts, name }
     }
 }
 

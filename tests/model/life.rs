@@ -3,17 +3,20 @@
 use std::mem::take;
 
 use crate::{
-    reference::{Life, Mail, Node, Reference, Sup},
+    reference::{Life, Mail, Node, Reference, Sup, NOTHING},
     words::{Ask, Failure, Kind, Label, Message, OnStop, Plan, Reason},
 };
 
 impl Reference {
     pub fn turn(&mut self, label: Label) {
-        if self.node(label).life == Life::Starting && self.node(label).gate > 0 {
-            let node = self.node(label);
-            (node.gate, node.life, node.due) = (node.gate - 1, Life::Dead, [None; 3]);
-            let incarnation = node.incarnation;
-            match self.conclude(label) {
+        if self.node(label).life == Life::Starting && self.has_turn(label) && self.node(label).gate > 0 {
+            self.node(label).gate -= 1;
+            self.end_start(label, Life::Dead);
+            let incarnation = self.node(label).incarnation;
+            let concluded = self.conclude(label);
+            // It has its turn as it is: it looks at its mailbox below, and is not woken for that.
+            self.again = false;
+            match concluded {
                 Ok(lived) => {
                     self.report(label, Mail::Started(label, incarnation));
                     lived.into_iter().for_each(|reason| self.ended(label, reason));
@@ -85,7 +88,7 @@ impl Reference {
     pub fn bury(&mut self, label: Label, reason: Reason) {
         let node = self.node(label);
         let ended = Some((node.incarnation, reason));
-        (node.life, node.last_exit, node.due, node.sup) = (Life::Dead, ended, [None; 3], None);
+        (node.life, node.last_exit, node.due, node.sup) = (Life::Dead, ended, NOTHING, None);
     }
 
     /// Makes an incarnation by its plan. `Some`: it started, and is ending already.
@@ -101,7 +104,7 @@ impl Reference {
         let plan = spec.plan(incarnation);
         plan.fails().map_or(Ok(()), Err)?;
         let node = self.node(label);
-        (node.life, node.asked, node.due) = (Life::Alive, false, [None; 3]);
+        (node.life, node.asked, node.due) = (Life::Alive, false, NOTHING);
         node.sup = spec.is_supervisor().then(Sup::default);
         self.wake(label);
         Ok((plan == Plan::CrashAtOnce).then_some(Reason::Panicked))
@@ -162,16 +165,15 @@ impl Reference {
     }
 
     pub fn fail_start(&mut self, label: Label, failure: Failure) {
-        let node = self.node(label);
-        (node.life, node.due) = (Life::Dead, [None; 3]);
-        let incarnation = node.incarnation;
+        self.end_start(label, Life::Dead);
+        let incarnation = self.node(label).incarnation;
         self.report(label, Mail::NotStarted(label, incarnation, failure));
     }
 
     /// For good: the mailbox is closed, the name is free, then who waited for the end is told.
     pub fn over(&mut self, label: Label) {
+        self.end_start(label, Life::Over);
         let node = self.node(label);
-        (node.life, node.due) = (Life::Over, [None; 3]);
         let ended = node.last_exit.map_or("unknown".into(), |(_, reason)| reason.to_string());
         let report = node.last_report.clone().unwrap_or("gone".into());
         for mail in take(&mut node.queue) {
@@ -204,6 +206,8 @@ impl Reference {
         } else if node.due[2] == now {
             self.see("a start takes longer than allowed");
             self.fail_start(label, Failure::TimedOut);
+        } else if node.due[3] == now {
+            self.has_waited(label);
         } else {
             self.see("a stop's deadline kills the rest");
             self.closing(label).due = None;

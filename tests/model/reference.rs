@@ -12,7 +12,7 @@ use std::{
     mem::take,
 };
 
-use crate::words::{Ask, Failure, Kind, Label, Limits, Reason, Restart, Shutdown, Spec};
+use crate::words::{details, key_name, Ask, Failure, Kind, Label, Limits, Reason, Restart, Shutdown, Spec};
 
 /// A request's number, in the order they are sent.
 pub type Request = usize;
@@ -25,6 +25,8 @@ pub enum Mail {
     NotStarted(Label, usize, Failure),
     Exited(Label, usize, Reason),
     Retry(Label, usize),
+    /// The delay before this incarnation is over.
+    Due(Label, usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,7 +55,28 @@ pub struct Entry {
     pub last_exit: Option<Reason>,
     pub starter: Option<Request>,
     pub terminators: Vec<Request>,
+    /// Who wants a child with this key, and what each would start.
+    pub waiters: Vec<(Request, Label)>,
+    /// Since when it is in this phase.
+    pub since: u64,
+    pub trials: Trials,
 }
+
+/// A child's tries to come back.
+#[derive(Clone, Debug, Default)]
+pub struct Trials {
+    /// How many since it last ran for long.
+    pub tries: u32,
+    /// Those that count in its own limit.
+    pub notes: Vec<u64>,
+    pub next: Option<u64>,
+    pub is_parked: bool,
+}
+
+/// When it obeys, when it is killed, when its start has taken too long, when it has waited for its next try.
+pub type Due = [Option<u64>; 4];
+
+pub const NOTHING: Due = [None; 4];
 
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -69,9 +92,10 @@ pub struct Node {
     pub listens: bool,
     /// How many starts the gate lets through.
     pub gate: usize,
+    /// Its start has had its turn.
+    pub has_begun: bool,
     pub asked: bool,
-    /// When it obeys, when it is killed, when its start has taken too long.
-    pub due: [Option<u64>; 3],
+    pub due: Due,
     /// Who is told of the end when it is over.
     pub obituary: Vec<(Request, String)>,
     pub last_report: Option<String>,
@@ -83,6 +107,9 @@ pub struct Sup {
     /// In start order.
     pub table: Vec<Label>,
     pub notes: Vec<u64>,
+    /// Whose asynchronous starts go on, and whose wait for that, in their order.
+    pub starts: Vec<Label>,
+    pub queue: VecDeque<Label>,
     pub closing: Option<Closing>,
     pub exits: Vec<Request>,
     pub leaving: Option<Reason>,
@@ -120,6 +147,8 @@ pub struct Reference {
     pub events: BTreeMap<Label, Vec<String>>,
     pub handled: BTreeMap<Label, Vec<String>>,
     pub moments: Vec<u64>,
+    /// Two things fell due at the same moment: nobody can say which comes first.
+    pub is_tied: bool,
     /// How often which interesting state was reached.
     pub seen: BTreeMap<&'static str, usize>,
 }
@@ -199,7 +228,9 @@ impl Reference {
         while let Some(due) = self.nodes.values().filter_map(Node::due).min().filter(|due| *due <= end) {
             self.now = due;
             self.moments.push(due);
-            let whose: Vec<_> = self.nodes.iter().filter(|(_, n)| n.due() == Some(due)).map(|(l, _)| *l).collect();
+            let whose = self.nodes.iter().filter(|(_, node)| node.due() == Some(due)).map(|(label, _)| *label);
+            let whose: Vec<_> = whose.collect();
+            self.is_tied |= self.nodes.values().flat_map(Node::dues).filter(|other| *other == due).count() > 1;
             whose.into_iter().for_each(|label| self.fall_due(label));
             self.settle();
         }
@@ -218,8 +249,10 @@ impl Reference {
 
     pub fn list(&self, s: Label) -> String {
         let line = |child: &Label| {
-            let Entry { phase, restarts, last_exit, .. } = self.nodes[child].entry.as_ref().expect("in the table");
-            format!("{child} {phase:?} {restarts} {}", last_exit.map_or("-".into(), |reason| reason.to_string()))
+            let Node { entry, spec, .. } = &self.nodes[child];
+            let Entry { phase, restarts, last_exit, trials, .. } = entry.as_ref().expect("in the table");
+            let last = last_exit.map_or("-".into(), |reason| reason.to_string());
+            format!("{child} {phase:?} {restarts} {last}{}", details(spec.key.map(key_name), trials.next))
         };
         self.nodes[&s].sup.as_ref().expect("alive").table.iter().map(line).collect::<Vec<_>>().join(", ")
     }
@@ -323,16 +356,21 @@ impl Node {
             queue: VecDeque::new(),
             listens: false,
             gate: 0,
+            has_begun: false,
             asked: false,
-            due: [None; 3],
+            due: NOTHING,
             obituary: Vec::new(),
             last_report: None,
         }
     }
 
     pub fn due(&self) -> Option<u64> {
+        self.dues().min()
+    }
+
+    fn dues(&self) -> impl Iterator<Item = u64> {
         let stop = self.sup.as_ref().and_then(|sup| sup.closing.as_ref()?.due);
-        self.due.into_iter().chain([stop]).flatten().min()
+        self.due.into_iter().chain([stop]).flatten()
     }
 
     pub fn has_lived(&self) -> bool {

@@ -3,8 +3,8 @@
 use std::mem::take;
 
 use crate::{
-    reference::{Closing, Entry, Life, Mail, Phase, Reference, Request},
-    words::{Ask, Failure, Label, Limits, Reason, Restart, Shutdown},
+    reference::{Closing, Entry, Life, Mail, Phase, Reference, Request, Trials},
+    words::{Ask, Failure, Label, Reason, Restart, Shutdown},
 };
 
 impl Reference {
@@ -21,20 +21,26 @@ impl Reference {
                 Some(Phase::Restarting) => self.restart(s, child),
                 _ => self.see("a retry is void"),
             },
-            Mail::NotStarted(..) | Mail::Retry(..) => self.see("a try is void: the supervisor shuts down"),
+            Mail::Due(child, incarnation) if is_open => self.due(s, child, incarnation),
+            Mail::NotStarted(..) | Mail::Retry(..) | Mail::Due(..) => {
+                self.see("a try is void: the supervisor shuts down")
+            }
             Mail::Freeze => unreachable!("seen to before"),
         }
     }
 
     pub fn answer(&mut self, s: Label, request: Request, ask: Ask, is_open: bool) {
         match ask {
-            Ask::Start(_) if self.abandoned.contains(&request) => self.see("a start is withdrawn in time"),
-            Ask::Start(_) if !is_open => {
+            Ask::Start(_) | Ask::GetOrStart(_) if self.abandoned.contains(&request) => {
+                self.see("a start is withdrawn in time")
+            }
+            Ask::Start(_) | Ask::GetOrStart(_) if !is_open => {
                 self.see("a start is refused: shutting down");
                 self.reply(request, "shutting down");
             }
             Ask::Start(child) => self.launch(s, child, request),
-            Ask::Terminate(_) | Ask::Stop { .. } if self.abandoned.contains(&request) => {
+            Ask::GetOrStart(child) => self.get_or_start(s, child, request),
+            Ask::Terminate(_) | Ask::TerminateKey(_) | Ask::Stop { .. } if self.abandoned.contains(&request) => {
                 self.abandoned.remove(&request);
                 self.see("an end is asked for by a caller that is gone");
                 self.answer(s, request, ask, is_open);
@@ -51,10 +57,15 @@ impl Reference {
                 let (phase, life) = (self.entry(child).phase, self.node(child).life);
                 self.see_if(phase == Phase::Stopping, "killed while it is being terminated");
                 self.see_if(life == Life::Starting, "killed while it starts");
+                self.see_if(self.nodes[&child].due[3].is_some(), "killed while it waits");
                 self.kill(child);
                 self.reply(request, "ok");
             }
             Ask::Kill(_) => self.reply(request, "not found"),
+            Ask::TerminateKey(key) | Ask::KillKey(key) => match self.named(s, key, ask) {
+                Some(ask) => self.answer(s, request, ask, is_open),
+                None => self.reply(request, "not found"),
+            },
             Ask::Count => self.reply(request, self.counts(s)),
             Ask::Which => self.reply(request, self.list(s)),
             Ask::Stop { reason, deadline } => {
@@ -83,7 +94,12 @@ impl Reference {
             self.see_if(phases.contains(&Phase::Starting), "full, with one that starts");
             self.see_if(phases.contains(&Phase::Restarting), "full, with one that restarts");
             self.see_if(phases.contains(&Phase::Stopping), "full, with one that stops");
+            self.see_if(self.does_one_wait(s), "full, with one that waits for its next try");
             return self.reply(request, "full");
+        }
+        if let Some(other) = self.nodes[&child].spec.key.and_then(|key| self.holder(s, key)) {
+            self.see("a key is taken");
+            return self.reply(request, format!("the key is that of {other}"));
         }
         self.call_start(s, child, 1);
         let is_async = self.node(child).life == Life::Starting;
@@ -97,12 +113,22 @@ impl Reference {
             }
         }
         let (phase, starter) = if is_async { (Phase::Starting, Some(request)) } else { (Phase::Running, None) };
-        let entry = Entry { phase, incarnation: 1, restarts: 0, last_exit: None, starter, terminators: Vec::new() };
-        self.node(child).entry = Some(entry);
+        let since = self.now;
+        self.node(child).entry = Some(Entry {
+            phase,
+            incarnation: 1,
+            restarts: 0,
+            last_exit: None,
+            starter,
+            terminators: Vec::new(),
+            waiters: Vec::new(),
+            since,
+            trials: Trials::default(),
+        });
         self.sup(s).table.push(child);
         if !is_async {
             self.tell_of(s, child, 1, "child started", "");
-            self.reply(request, self.nodes[&child].spec.plan(1).answer());
+            self.reply(request, self.nodes[&child].answer(child));
         }
     }
 
@@ -125,12 +151,10 @@ impl Reference {
     }
 
     pub fn call_start(&mut self, s: Label, child: Label, incarnation: usize) {
-        let now = self.now;
         let node = self.node(child);
         node.incarnation = incarnation;
         if node.spec.is_async {
             node.life = Life::Starting;
-            node.due[2] = node.spec.start_timeout.map(|ms| now + ms);
             self.wake(child);
         }
         if !self.node(child).spec.is_supervisor() {
@@ -143,15 +167,18 @@ impl Reference {
         else {
             return self.see("a start is noticed too late");
         };
-        let entry = self.entry(child);
-        entry.phase = Phase::Running;
+        let (now, entry) = (self.now, self.entry(child));
+        (entry.phase, entry.since) = (Phase::Running, now);
         entry.restarts += usize::from(phase == Phase::Restarting);
-        let starter = entry.starter.take();
+        let was_parked = take(&mut entry.trials.is_parked);
+        let (starter, waiters) = (entry.starter.take(), take(&mut entry.waiters));
+        self.see_if(was_parked, "a parked child comes back");
         self.tell_of(s, child, incarnation, if starter.is_some() { "child started" } else { "child restarted" }, "");
         if let Some(request) = starter {
             self.see_if(self.abandoned.contains(&request), "a start succeeds whose caller is gone");
-            self.reply(request, self.nodes[&child].spec.plan(1).answer());
+            self.reply(request, self.nodes[&child].answer(child));
         }
+        self.serve(s, waiters);
     }
 
     pub fn not_started(&mut self, s: Label, child: Label, incarnation: usize, failure: Failure) {
@@ -186,33 +213,12 @@ impl Reference {
         let what = if is_reported { "child terminated" } else { "child ended" };
         self.tell_of(s, child, incarnation, what, &format!(": {reason}"));
         if is_reported && restart != Restart::Temporary {
+            self.forget_tries(s, child);
             self.entry(child).phase = Phase::Restarting;
             self.restart(s, child);
         } else {
             self.forget(s, child, String::new());
         }
-    }
-
-    /// Rule: a try is noted before it is made; `max_restarts` + 1 within the period end the supervisor.
-    pub fn restart(&mut self, s: Label, child: Label) {
-        let (now, Limits { max_restarts, period, .. }) = (self.now, self.limits(s));
-        let notes = &mut self.sup(s).notes;
-        let before = notes.len();
-        notes.retain(|note| now - note <= period);
-        let (kept, is_edge) = (notes.len(), notes.first().is_some_and(|note| now - note == period));
-        notes.push(now);
-        self.see_if(kept < before, "a restart falls out of the window");
-        self.see_if(is_edge, "a restart exactly one period ago counts");
-        self.see_if(kept + 1 == max_restarts, "the limit of restarts is exactly reached");
-        if kept < max_restarts {
-            self.entry(child).incarnation += 1;
-            return self.begin(s, child);
-        }
-        self.see("the limit of restarts is exceeded");
-        let incarnation = self.entry(child).incarnation;
-        self.tell_of(s, child, incarnation, "child caused shutdown", "");
-        self.forget(s, child, "shutting down".into());
-        self.close(s, Some(Reason::Shutdown));
     }
 
     pub fn tell_to_end(&mut self, s: Label, child: Label) -> Told {
@@ -228,8 +234,7 @@ impl Reference {
         let end = match (self.node(child).life, self.node(child).last_exit) {
             (Life::Starting, _) => {
                 self.see(if phase == Phase::Starting { "ended while it starts" } else { "ended while it restarts" });
-                let node = self.node(child);
-                (node.life, node.due) = (Life::Dead, [None; 3]);
+                self.end_start(child, Life::Dead);
                 None
             }
             (Life::Alive, _) => {
@@ -260,7 +265,8 @@ impl Reference {
                 Some((Asked::TooLate, reason))
             }
             _ => {
-                self.see("ended between two tries of a restart");
+                let waits = self.entry(child).trials.next.is_some();
+                self.see(if waits { "ended while it waits" } else { "ended between two tries of a restart" });
                 None
             }
         };
@@ -289,7 +295,7 @@ impl Reference {
                 self.tell(s, line);
             }
         }
-        self.farewell(child, entry, self.cut_off(s).into());
+        self.farewell(s, child, entry, self.cut_off(s).into());
         self.finish_if_done(s);
     }
 
@@ -328,7 +334,10 @@ impl Reference {
             if self.dismiss(child) {
                 self.tell(s, format!("a panic on the way out was contained {child}"));
             }
-            entry.terminators.into_iter().chain(entry.starter).for_each(|request| self.reply(request, "gone"));
+            self.see_if(entry.trials.next.is_some(), "a supervisor is dropped while a child waits");
+            let waiters = entry.waiters.into_iter().map(|(request, _)| request);
+            let askers = entry.terminators.into_iter().chain(entry.starter).chain(waiters);
+            askers.for_each(|request| self.reply(request, "gone"));
         }
         self.tell(s, format!("supervisor ended: {reason}"));
         if self.nodes[&s].spec.restart == Restart::Temporary {
@@ -344,13 +353,14 @@ impl Reference {
 
     pub fn forget(&mut self, s: Label, child: Label, started: String) {
         let entry = self.remove(s, child);
-        self.farewell(child, entry, started);
+        self.farewell(s, child, entry, started);
     }
 
-    pub fn farewell(&mut self, child: Label, entry: Entry, started: String) {
+    pub fn farewell(&mut self, s: Label, child: Label, entry: Entry, started: String) {
         self.over(child);
         entry.starter.into_iter().for_each(|request| self.reply(request, &started));
         entry.terminators.into_iter().for_each(|request| self.reply(request, "ok"));
+        self.serve(s, entry.waiters);
     }
 
     fn asked(&self, child: Label) -> Asked {

@@ -115,11 +115,61 @@ pub enum OnStop {
     Slow(u64),
 }
 
+/// What a child can be called: a number, a text, or something of its own type, in turn.
+pub type Key = usize;
+
+/// A key as people see it.
+pub fn key_name(key: Key) -> String {
+    match key % 3 {
+        0 => key.to_string(),
+        1 => format!("k{key}"),
+        _ => format!("tag {key}"),
+    }
+}
+
+/// The delay before a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    pub first: u64,
+    /// Doubled with each further try, up to this; `None`: always the same.
+    pub cap: Option<u64>,
+    pub forget_after: Option<u64>,
+}
+
+impl Backoff {
+    pub fn delay(self, tries: u32) -> u64 {
+        match self.cap {
+            Some(cap) => (0..tries.saturating_sub(1)).fold(self.first, |delay, _| cap.min(delay * 2)).min(cap),
+            None => self.first,
+        }
+    }
+}
+
+/// What happens to a child whose own restarts are used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GiveUp {
+    Remove,
+    Escalate,
+    Park(u64),
+}
+
+/// A limit of a child's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    pub max_restarts: usize,
+    pub within: u64,
+    pub give_up: GiveUp,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub max_restarts: usize,
     pub period: u64,
     pub max_children: Option<usize>,
+    /// For children that have none of their own.
+    pub backoff: Option<Backoff>,
+    /// Asynchronous starts that go on at a time.
+    pub max_starts: Option<usize>,
     /// Names are numbers too.
     pub name: Label,
 }
@@ -133,7 +183,10 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
     pub kind: Kind,
+    pub key: Option<Key>,
     pub restart: Restart,
+    pub backoff: Option<Backoff>,
+    pub budget: Option<Budget>,
     pub shutdown: Shutdown,
     /// An asynchronous start waits at the child's gate.
     pub is_async: bool,
@@ -146,8 +199,8 @@ pub struct Spec {
 impl Spec {
     pub fn supervisor(restart: Restart, shutdown: Shutdown, limits: Limits) -> Self {
         let (starts, on_stop) = (vec![Plan::Run], OnStop::Obey);
-        let kind = Kind::Supervisor(limits);
-        Self { kind, restart, shutdown, is_async: false, start_timeout: None, starts, on_stop }
+        let (kind, key, backoff, budget) = (Kind::Supervisor(limits), None, None, None);
+        Self { kind, key, restart, backoff, budget, shutdown, is_async: false, start_timeout: None, starts, on_stop }
     }
 
     pub fn plan(&self, incarnation: usize) -> Plan {
@@ -156,6 +209,10 @@ impl Spec {
 
     pub fn is_supervisor(&self) -> bool {
         self.kind != Kind::Worker
+    }
+
+    pub fn is_patient(&self) -> bool {
+        self.backoff.is_some() || self.budget.is_some()
     }
 }
 
@@ -172,10 +229,24 @@ pub enum Message {
 pub enum Ask {
     Tell(Message),
     Start(Label),
+    /// The child with this one's key, or this one.
+    GetOrStart(Label),
     Terminate(Label),
+    TerminateKey(Key),
     Kill(Label),
+    KillKey(Key),
     Count,
     Which,
-    Stop { reason: Reason, deadline: Option<u64> },
+    Stop {
+        reason: Reason,
+        deadline: Option<u64>,
+    },
     AwaitExit,
+}
+
+/// A child's key and next try in a list, if it has them.
+pub fn details(key: Option<String>, next_try: Option<u64>) -> String {
+    let key = key.map(|key| format!(", key {key}"));
+    let next_try = next_try.map(|at| format!(", next try at {at}"));
+    key.into_iter().chain(next_try).collect()
 }

@@ -9,7 +9,8 @@ use std::{
 
 use actix::prelude::*;
 use actix_dynamic_supervisor::{
-    BoxError, ChildId, ChildSpec, ExitContext, ExitReason, Restart, Shutdown, Start, StartContext, Starting,
+    Backoff, BoxError, Budget, ChildId, ChildKey, ChildSpec, ExitContext, Restart, Shutdown, Start, StartContext,
+    Starting,
 };
 use tokio::sync::Semaphore;
 use tracing::{
@@ -18,7 +19,10 @@ use tracing::{
 };
 use tracing_subscriber::{layer::Context as LayerContext, Layer};
 
-use crate::words::{self, Label, Message as Told, OnStop, Plan, Reason, Spec};
+use crate::{
+    terms::{self, ms, reason},
+    words::{Label, Message as Told, OnStop, Plan, Spec},
+};
 
 /// What happened, as children and log lines tell it.
 #[derive(Clone, Default)]
@@ -51,31 +55,10 @@ impl Pages {
     fn tell(&mut self, supervisor: &str, line: String) {
         self.events.entry(supervisor.to_owned()).or_default().push(line);
     }
-}
 
-pub fn reason(reason: Reason) -> ExitReason {
-    match reason {
-        Reason::Normal => ExitReason::Normal,
-        Reason::Shutdown => ExitReason::Shutdown,
-        Reason::ShutdownWith => ExitReason::shutdown_with("x"),
-        Reason::Failed => ExitReason::failed("boom"),
-        Reason::Killed | Reason::Panicked => unreachable!("no actor says so itself"),
-    }
-}
-
-pub fn restart(restart: words::Restart) -> Restart {
-    match restart {
-        words::Restart::Permanent => Restart::Permanent,
-        words::Restart::Transient => Restart::Transient,
-        words::Restart::Temporary => Restart::Temporary,
-    }
-}
-
-pub fn shutdown(shutdown: words::Shutdown) -> Shutdown {
-    match shutdown {
-        words::Shutdown::BrutalKill => Shutdown::BrutalKill,
-        words::Shutdown::Within(ms) => Shutdown::Timeout(Duration::from_millis(ms)),
-        words::Shutdown::Infinity => Shutdown::Infinity,
+    /// Which worker has this id?
+    pub fn label(&self, id: impl Display) -> Label {
+        self.labels.get(&id.to_string()).copied().unwrap_or_default()
     }
 }
 
@@ -121,11 +104,11 @@ impl ChildSpec for Script {
     }
 
     fn restart(&self) -> Restart {
-        restart(self.spec.restart)
+        terms::restart(self.spec.restart)
     }
 
     fn shutdown(&self) -> Shutdown {
-        shutdown(self.spec.shutdown)
+        terms::shutdown(self.spec.shutdown)
     }
 
     fn id(&self) -> Option<String> {
@@ -133,7 +116,19 @@ impl ChildSpec for Script {
     }
 
     fn start_timeout(&self) -> Option<Duration> {
-        self.spec.start_timeout.map(Duration::from_millis)
+        self.spec.start_timeout.map(ms)
+    }
+
+    fn backoff(&self) -> Option<Backoff> {
+        self.spec.backoff.map(terms::backoff)
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        self.spec.budget.map(terms::budget)
+    }
+
+    fn key(&self) -> Option<ChildKey> {
+        self.spec.key.map(terms::key)
     }
 }
 
@@ -195,9 +190,9 @@ impl Actor for Worker {
             }
             OnStop::Panic => panic!("boom"),
             OnStop::Refuse => Running::Continue,
-            OnStop::Slow(ms) => {
+            OnStop::Slow(time) => {
                 if is_first {
-                    ctx.run_later(Duration::from_millis(ms), |worker, ctx| {
+                    ctx.run_later(ms(time), |worker, ctx| {
                         worker.lets_go = true;
                         ctx.stop();
                     });
@@ -259,10 +254,9 @@ impl<S: Subscriber> Layer<S> for Capture {
         };
         let mut pages = self.0.open();
         let line = match message {
-            "child caused shutdown" | "child declined to restart" => format!("{message}{child}"),
-            "a panic on the way out was contained" => {
-                format!("{message} {}", pages.labels.get(field("child.id")).copied().unwrap_or_default())
-            }
+            "child caused shutdown" | "child given up" | "child declined to restart" => format!("{message}{child}"),
+            "child waits for its next try" => format!("{message}{child}: {}", field("delay")),
+            "a panic on the way out was contained" => format!("{message} {}", pages.label(field("child.id"))),
             _ if why.is_empty() => format!("{message}{child}"),
             _ => format!("{message}{child}: {why}"),
         };

@@ -1,33 +1,35 @@
 //! The crate beside the model: the same steps, and what came of them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::{Debug, Display},
-    future::Future,
+    collections::BTreeMap,
+    num::NonZeroUsize,
     sync::Arc,
     task::{Context as Cx, Poll},
     time::Duration,
 };
 
 use actix::{prelude::*, SystemRunner};
-use actix_dynamic_supervisor::{
-    Builder, ChildHandle, ChildInfo, DynamicSupervisor, StartChildError, StartError, SupervisorAddr,
-    TerminateChildError,
-};
+use actix_dynamic_supervisor::{Builder, ChildHandle, DynamicSupervisor, StartError, SupervisorAddr};
 use futures::{
     future::{FutureExt, LocalBoxFuture},
     task::noop_waker_ref,
 };
-use tokio::sync::{oneshot, Semaphore};
+use tokio::{
+    sync::{oneshot, Semaphore},
+    time::Instant,
+};
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::{layer::SubscriberExt, Registry};
 
 use crate::{
-    dice::DEFAULT_INTENSITY,
-    reference::{Life, Reference, Request},
+    answers::{ended, list, or_gone, refused, started, text, Answer},
+    dice::{DEFAULT_INTENSITY, KEYS},
+    reference::{Reference, Request},
+    seen::{name_of, Seen},
     steps::{Op, Step},
-    words::{Ask, Kind, Label, Limits, Reason, Restart, Shutdown, Spec},
-    worker::{self, Book, Capture, Script, Tell},
+    terms::{self, ms},
+    words::{Ask, Budget, Kind, Label, Limits, Reason, Restart, Shutdown, Spec},
+    worker::{Book, Capture, Script, Tell},
 };
 
 /// A System with a paused clock of its own, and what is known of it from outside.
@@ -45,77 +47,13 @@ struct Inside {
     pending: BTreeMap<Request, LocalBoxFuture<'static, Answer>>,
     requests: Request,
     thaw: Option<oneshot::Sender<()>>,
-    /// Since the beginning, in milliseconds.
+    began: Instant,
+    /// Since then, in milliseconds.
     now: u64,
-}
-
-struct Answer {
-    text: String,
-    /// A supervisor that has started.
-    started: Option<(Label, Addr<DynamicSupervisor>)>,
-}
-
-/// What can be seen after a step, of the model or of the crate.
-#[derive(Debug, PartialEq)]
-pub struct Seen {
-    replies: BTreeMap<Request, String>,
-    events: BTreeMap<String, Vec<String>>,
-    handled: BTreeMap<Label, Vec<String>>,
-    /// Living supervisors that take messages: their counts, and their children.
-    supervisors: BTreeMap<Label, (String, String)>,
-    names: BTreeSet<String>,
-    alive: BTreeSet<(Label, usize)>,
-    awaited: BTreeSet<Request>,
-}
-
-impl Seen {
-    /// What the model says.
-    pub fn expected(model: &Reference) -> Self {
-        let living = model.nodes.iter().filter(|(label, node)| node.sup.is_some() && !model.is_frozen(**label));
-        let workers = model.nodes.iter().filter(|(_, node)| !node.spec.is_supervisor() && node.life == Life::Alive);
-        Self {
-            replies: model.replies.clone(),
-            events: model.events.iter().map(|(name, lines)| (name_of(*name), lines.clone())).collect(),
-            handled: model.handled.clone(),
-            supervisors: living.map(|(label, _)| (*label, (model.counts(*label), model.list(*label)))).collect(),
-            names: model.names.keys().map(|name| name_of(*name)).collect(),
-            alive: workers.map(|(label, node)| (*label, node.incarnation)).collect(),
-            awaited: model.open.clone(),
-        }
-    }
-}
-
-impl Seen {
-    /// What is not equal, in words.
-    pub fn difference(&self, other: &Self) -> String {
-        let Self { replies, events, handled, supervisors, names, alive, awaited } = self;
-        [
-            unequal("replies", replies, &other.replies),
-            unequal("events", events, &other.events),
-            unequal("handled", handled, &other.handled),
-            unequal("supervisors", supervisors, &other.supervisors),
-            unequal("names", names, &other.names),
-            unequal("alive", alive, &other.alive),
-            unequal("awaited", awaited, &other.awaited),
-        ]
-        .concat()
-    }
-}
-
-fn unequal<T: PartialEq + Debug>(what: &str, expected: &T, seen: &T) -> String {
-    if expected == seen {
-        String::new()
-    } else {
-        format!("\n{what}\n  expected {expected:?}\n  seen     {seen:?}")
-    }
 }
 
 /// So often something may have happened while all that is ready runs.
 const MANY_ROUNDS: usize = 1000;
-
-pub fn name_of(name: Label) -> String {
-    format!("s{name}")
-}
 
 impl World {
     pub fn new() -> Self {
@@ -124,6 +62,7 @@ impl World {
         let system = System::with_tokio_rt(|| {
             tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
         });
+        let began = system.block_on(async { Instant::now() });
         let inside = Inside {
             book,
             supervisors: BTreeMap::new(),
@@ -132,6 +71,7 @@ impl World {
             pending: BTreeMap::new(),
             requests: 0,
             thaw: None,
+            began,
             now: 0,
         };
         Self { system, inside, _guard: guard }
@@ -151,7 +91,7 @@ impl World {
                 }
                 Step::Advance(_) => {
                     for moment in &model.moments {
-                        tokio::time::advance(Duration::from_millis(moment - inside.now)).await;
+                        tokio::time::advance(ms(moment - inside.now)).await;
                         inside.now = *moment;
                         inside.settle().await;
                     }
@@ -171,7 +111,7 @@ impl World {
             let stops: Vec<_> = inside
                 .supervisors
                 .values()
-                .map(|supervisor| supervisor.stop_with(reason(Reason::Shutdown), Duration::from_secs(1)))
+                .map(|supervisor| supervisor.stop_with(terms::reason(Reason::Shutdown), Duration::from_secs(1)))
                 .collect();
             futures::future::join_all(stops).await;
             // A parent may have started a nested supervisor again; it has been told to stop as well by now.
@@ -203,7 +143,11 @@ impl Inside {
                 };
                 self.pending.insert(request, async { answer }.boxed_local());
             }
-            Op::Start(supervisor, label, spec) => self.start(*supervisor, *label, spec),
+            Op::Start(supervisor, label, spec) => match spec.kind {
+                Kind::Worker => self.start(*supervisor, *label, spec),
+                Kind::Supervisor(limits) => self.start_supervisor(*supervisor, *label, spec, limits),
+            },
+            Op::GetOrStart(supervisor, label, spec) => self.get_or_start(*supervisor, *label, spec),
             Op::Send(to, ask) => self.send(*to, *ask),
             Op::OpenGate(child) => self.gates[child].add_permits(1),
             Op::Abandon(request) => drop(self.pending.remove(request)),
@@ -217,40 +161,56 @@ impl Inside {
     }
 
     fn start(&mut self, supervisor: Label, label: Label, spec: &Spec) {
-        let request = self.request();
-        let parent = &self.supervisors[&supervisor];
-        let future = if let Kind::Supervisor(limits) = spec.kind {
-            self.names.insert(label, name_of(limits.name));
-            let mut child = builder(limits).into_child().id(label.to_string());
-            // The defaults are left to the crate.
-            if spec.restart != Restart::Permanent {
-                child = child.restart(worker::restart(spec.restart));
+        let script = self.script(supervisor, label, spec.clone());
+        let (answer, book) = (self.supervisors[&supervisor].start_child(script), self.book.clone());
+        self.expect(text(answer, move |answer| started(answer, &book)));
+    }
+
+    fn get_or_start(&mut self, supervisor: Label, label: Label, spec: &Spec) {
+        let key = spec.key.expect("it is for a key");
+        // A key of the spec's own is overruled.
+        let other = label.is_multiple_of(2).then_some((key + 1) % KEYS);
+        let script = self.script(supervisor, label, Spec { key: other, ..spec.clone() });
+        let answer = self.supervisors[&supervisor].get_or_start(terms::key(key), script);
+        let book = self.book.clone();
+        self.expect(text(answer, move |answer| started(answer, &book)));
+    }
+
+    fn script(&mut self, supervisor: Label, label: Label, spec: Spec) -> Script {
+        let gate = Arc::new(Semaphore::new(0));
+        self.gates.insert(label, Arc::clone(&gate));
+        Script { label, supervisor: self.names[&supervisor].clone(), spec, gate, book: self.book.clone() }
+    }
+
+    fn start_supervisor(&mut self, parent: Label, label: Label, spec: &Spec, limits: Limits) {
+        self.names.insert(label, name_of(limits.name));
+        let mut child = builder(limits).into_child().id(label.to_string());
+        // The defaults are left to the crate.
+        if spec.restart != Restart::Permanent {
+            child = child.restart(terms::restart(spec.restart));
+        }
+        if spec.shutdown != Shutdown::Infinity {
+            child = child.shutdown(terms::shutdown(spec.shutdown));
+        }
+        if let Some(backoff) = spec.backoff {
+            child = child.backoff(terms::backoff(backoff));
+        }
+        if let Some(Budget { max_restarts, within, give_up }) = spec.budget {
+            child = child.max_restarts(max_restarts.try_into().unwrap(), ms(within)).give_up(terms::give_up(give_up));
+        }
+        let (answer, book) = (self.supervisors[&parent].start_child(child), self.book.clone());
+        let answer = async move {
+            match answer.await {
+                Ok(started) => Answer { text: format!("{label} started"), started: Some((label, started.addr)) },
+                Err(error) => Answer::from(refused(error, &book)),
             }
-            if spec.shutdown != Shutdown::Infinity {
-                child = child.shutdown(worker::shutdown(spec.shutdown));
-            }
-            let answer = parent.start_child(child);
-            async move {
-                match answer.await {
-                    Ok(started) => Answer { text: "started".into(), started: Some((label, started.addr)) },
-                    Err(error) => Answer::from(refused(error)),
-                }
-            }
-            .boxed_local()
-        } else {
-            let gate = Arc::new(Semaphore::new(0));
-            self.gates.insert(label, Arc::clone(&gate));
-            let (supervisor, book) = (self.names[&supervisor].clone(), self.book.clone());
-            let answer = parent.start_child(Script { label, supervisor, spec: spec.clone(), gate, book });
-            async move {
-                Answer::from(match answer.await {
-                    Ok(started) => if started.info.is_some() { "started, with info" } else { "started" }.into(),
-                    Err(error) => refused(error),
-                })
-            }
-            .boxed_local()
         };
-        self.pending.insert(request, future);
+        self.expect(answer.boxed_local());
+    }
+
+    fn expect(&mut self, answer: LocalBoxFuture<'static, Answer>) {
+        let request = self.request();
+        self.pending.insert(request, answer);
     }
 
     fn send(&mut self, to: Label, ask: Ask) {
@@ -263,14 +223,20 @@ impl Inside {
             match ask {
                 Ask::Terminate(child) => text(supervisor.terminate_child(self.handle(request, child)), ended),
                 Ask::Kill(child) => text(supervisor.kill_child(self.handle(request, child)), ended),
+                Ask::TerminateKey(key) => text(supervisor.terminate_child(terms::handle(key)), ended),
+                Ask::KillKey(key) => text(supervisor.kill_child(terms::handle(key)), ended),
                 Ask::Count => text(supervisor.count_children(), or_gone),
-                Ask::Which => text(supervisor.which_children(), |answer| or_gone(answer.map(list))),
+                Ask::Which => {
+                    let began = self.began;
+                    text(supervisor.which_children(), move |answer| {
+                        or_gone(answer.map(|children| list(children, began)))
+                    })
+                }
                 Ask::Stop { reason: why, deadline } => {
-                    let deadline = deadline.map(Duration::from_millis);
-                    text(supervisor.stop_with(reason(why), deadline), or_gone)
+                    text(supervisor.stop_with(terms::reason(why), deadline.map(ms)), or_gone)
                 }
                 Ask::AwaitExit => text(supervisor.exited(), |reason| reason.to_string()),
-                Ask::Start(_) | Ask::Tell(_) => unreachable!("has an operation of its own"),
+                Ask::Start(_) | Ask::GetOrStart(_) | Ask::Tell(_) => unreachable!("has an operation of its own"),
             }
         };
         self.pending.insert(request, future);
@@ -330,18 +296,27 @@ impl Inside {
                 let Some(supervisor) = self.supervisors.get(label) else { continue };
                 let (counts, children) = (supervisor.count_children(), supervisor.which_children());
                 if let (Ok(counts), Ok(children)) = (counts.await, children.await) {
-                    supervisors.insert(*label, (counts.to_string(), list(children).to_string()));
+                    supervisors.insert(*label, (counts.to_string(), list(children, self.began).to_string()));
                 }
             }
         }
         let mut book = self.book.open();
         assert!(book.slips.is_empty(), "{:?}", book.slips);
+        let mut found = BTreeMap::new();
+        for (label, supervisor) in &self.supervisors {
+            for key in 0..KEYS {
+                let whom = terms::whereis(supervisor, key);
+                let whose = |addr| book.workers.iter().find(|(_, (_, other))| *other == addr).map(|(label, _)| *label);
+                found.extend(whom.and_then(whose).map(|child| ((*label, key), child)));
+            }
+        }
         let is_taken = |name: &&String| DynamicSupervisor::whereis(name).is_some();
         Seen {
             replies,
             events: std::mem::take(&mut book.events),
             handled: std::mem::take(&mut book.handled),
             supervisors,
+            found,
             names: self.names.values().filter(is_taken).cloned().collect(),
             alive: book.alive.clone(),
             awaited: self.pending.keys().copied().collect(),
@@ -350,79 +325,21 @@ impl Inside {
 }
 
 fn builder(limits: Limits) -> Builder {
-    let Limits { max_restarts, period, max_children, name } = limits;
+    let Limits { max_restarts, period, max_children, backoff, max_starts, name } = limits;
     let mut builder = DynamicSupervisor::builder().max_reports_per_second(u32::MAX).name(name_of(name));
     if (max_restarts, period) != DEFAULT_INTENSITY {
-        builder = builder.max_restarts(u32::try_from(max_restarts).unwrap()).period(Duration::from_millis(period));
+        builder = builder.max_restarts(u32::try_from(max_restarts).unwrap()).period(ms(period));
+    }
+    if let Some(backoff) = backoff {
+        builder = builder.backoff(terms::backoff(backoff));
+    }
+    if let Some(max_starts) = max_starts.and_then(NonZeroUsize::new) {
+        builder = builder.max_concurrent_starts(max_starts);
     }
     match max_children {
         Some(max_children) => builder.max_children(max_children),
         None => builder,
     }
-}
-
-fn text<T: 'static>(
-    answer: impl Future<Output = T> + 'static,
-    text: impl FnOnce(T) -> String + 'static,
-) -> LocalBoxFuture<'static, Answer> {
-    answer.map(|answer| Answer::from(text(answer))).boxed_local()
-}
-
-impl<T: Into<String>> From<T> for Answer {
-    fn from(text: T) -> Self {
-        Self { text: text.into(), started: None }
-    }
-}
-
-fn reason(reason: Reason) -> actix_dynamic_supervisor::ExitReason {
-    worker::reason(reason)
-}
-
-fn or_gone<T: Display, E>(answer: Result<T, E>) -> String {
-    answer.map_or("gone".into(), |answer| answer.to_string())
-}
-
-fn ended(answer: Result<(), TerminateChildError>) -> String {
-    match answer {
-        Ok(()) => "ok".into(),
-        Err(TerminateChildError::NotFound) => "not found".into(),
-        Err(TerminateChildError::SupervisorGone) => "gone".into(),
-        Err(error) => format!("unexpected: {error}"),
-    }
-}
-
-fn refused(error: StartChildError) -> String {
-    match error {
-        StartChildError::MaxChildren { .. } => "full".into(),
-        StartChildError::Ignored => "declined".into(),
-        StartChildError::Failed(error) => error.to_string(),
-        StartChildError::Panicked(panic) => format!("panicked: {panic}"),
-        StartChildError::Exited(reason) => format!("ended while it started: {reason}"),
-        StartChildError::Timeout => "took longer than allowed".into(),
-        StartChildError::AlreadyStarted(_) => "name taken".into(),
-        StartChildError::Terminated => "terminated".into(),
-        StartChildError::ShuttingDown => "shutting down".into(),
-        StartChildError::SupervisorGone => "gone".into(),
-        error => format!("unexpected: {error}"),
-    }
-}
-
-/// As the model lists children.
-struct List(String);
-
-impl Display for List {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-fn list(children: Vec<ChildInfo>) -> List {
-    let line = |child: &ChildInfo| {
-        let label = child.label.as_deref().unwrap_or("?");
-        let last = child.last_exit.as_ref().map_or("-".into(), ToString::to_string);
-        format!("{label} {:?} {} {last}", child.state, child.restarts)
-    };
-    List(children.iter().map(line).collect::<Vec<_>>().join(", "))
 }
 
 /// The supervisor takes no more messages until the other end is dropped.
