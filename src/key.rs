@@ -291,6 +291,30 @@ mod tests {
         assert_eq!(plain_of(&u128::MAX), None, "compared as what it is");
     }
 
+    fn other(key: char) -> OtherKey {
+        match ChildKey::new(key).0 {
+            Repr::Other(other) => other,
+            Repr::Plain(_) => unreachable!("a letter is no text"),
+        }
+    }
+
+    #[test]
+    fn keys_of_other_types_are_equal_by_their_own_eq_or_because_they_are_the_same() {
+        let (one, same, another) = (other('x'), other('x'), other('y'));
+        assert!(one.equals(&same) && same.equals(&one) && one.equals(&one.clone()));
+        assert!(!one.equals(&another) && !another.equals(&one));
+        assert!(one.is_the_same(&one.clone()) && !one.is_the_same(&same));
+    }
+
+    #[test]
+    fn keys_of_other_types_are_told_apart_by_their_hash() {
+        let hashers = std::hash::RandomState::new();
+        let hash = |key: char| other(key).with(|key| key.hash_with(&hashers));
+        assert_eq!(hash('x'), hash('x'));
+        assert_ne!(hash('x'), hash('y'));
+        assert_eq!(format!("{:?}", ChildKey::new('x')), "ChildKey(x)");
+    }
+
     #[test]
     fn a_key_leads_to_the_same_place_always() {
         assert_eq!([route(&7), route(&-7_i8), route("7")], [7, 7, 0xaf63_aa4c_8601_9796]);
