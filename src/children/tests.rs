@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+mod elsewhere;
 mod patience;
 
 use super::*;
@@ -405,33 +406,4 @@ fn a_seat_is_that_of_a_child_in_the_table_and_of_no_other() {
 fn counts_print_as_elixir_writes_them() {
     let counts = ChildCounts { specs: 3, active: 1, supervisors: 1, workers: 2 };
     assert_eq!(counts.to_string(), "specs: 3, active: 1, supervisors: 1, workers: 2");
-}
-
-#[test]
-fn a_child_that_is_asked_to_end_before_it_runs_is_not_active_and_cannot_start_any_more() {
-    let mut table = table(Flags::new());
-    let id = table.start_as(Restart::Permanent, ChildType::Worker, Phase::Starting).expect("a place");
-    table.children.cancelling(id, table.now);
-    assert_eq!(table.counts(), (1, 0));
-    assert_eq!(ChildState::from(table.children.get(id).expect("there").phase()), ChildState::Stopping);
-    assert!(!table.try_works(id));
-    assert!(matches!(table.exit(id, &crash()), AfterExit::Stopped(_)));
-    assert_eq!(table.counts(), (0, 0));
-}
-
-#[test]
-fn the_end_of_an_arbiter_counts_where_it_is_told_to_and_follows_the_restart_type() {
-    let mut table = table(Flags::new().max_restarts(1));
-    let ids = [(); 3].map(|()| table.start(Restart::Transient).expect("a place"));
-    let once = table.start(Restart::Temporary).expect("a place");
-    for (id, is_counted) in ids.into_iter().zip([true, false, false]) {
-        let after = table.children.lost_arbiter(id, table.incarnation(id), is_counted, table.now);
-        assert!(matches!(after, AfterExit::Again(Again::Restart(_))));
-        assert!(matches!(table.children.get(id).expect("it comes back").last_exit(), Some(ExitReason::ArbiterGone)));
-    }
-    let after = table.children.lost_arbiter(once, Incarnation::FIRST, false, table.now);
-    assert!(matches!(after, AfterExit::Forget(_)));
-    let id = table.start(Restart::Permanent).expect("a place");
-    let after = table.children.lost_arbiter(id, Incarnation::FIRST, true, table.now);
-    assert!(matches!(after, AfterExit::Again(Again::GiveUp(_))), "the second that counts is one too many");
 }
