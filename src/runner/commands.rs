@@ -94,7 +94,7 @@ impl<A: ChildActor> Run for Runner<A> {
         match &life.state {
             State::Starting(_) => {
                 self.drop_start(life);
-                self.report(What::NotStarted(StartFailure::Exited(ExitReason::Killed)));
+                self.not_started(life, StartFailure::Exited(ExitReason::Killed));
             }
             State::Alive { .. } => {
                 let _seated = self.sit();

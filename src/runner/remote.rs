@@ -183,6 +183,7 @@ pub(crate) fn launch_on<S: ChildSpec>(home: Home, spec: S, terms: Terms, birth: 
         let _busy = home.busy(birth.id().number());
         let Some(addr) = weak_addr.upgrade() else { return };
         let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, terms.child_type.into(), false), Some(birth)));
+        runner.inbox.set_elsewhere();
         drop(addr);
         let keep = move |info| *answered.lock().unwrap_or_else(PoisonError::into_inner) = info;
         match first(&runner, spec, &terms) {
@@ -323,7 +324,10 @@ impl<A: ChildActor> Runner<A> {
                 }
                 State::Starting(_) => {
                     self.drop_start(life);
-                    self.report(What::NotStarted(StartFailure::Exited(ExitReason::ArbiterGone)));
+                    // A repeated one is begun elsewhere with what is left.
+                    if self.inbox.incarnation() == id::Incarnation::FIRST {
+                        self.not_started(life, StartFailure::Exited(ExitReason::ArbiterGone));
+                    }
                 }
                 State::Waiting { .. } | State::Dead | State::Over => {}
             }
@@ -396,6 +400,7 @@ impl<A: ChildActor> Estate<A> {
     fn runner(mut self) -> Option<Rc<Runner<A>>> {
         let (receiver, addr) = (self.receiver.take()?, self.weak_addr.as_ref()?.upgrade()?);
         let runner = Runner::new(Inbox::new(receiver, &addr, self.budget, false), self.birth.take());
+        runner.inbox.set_elsewhere();
         let mut life = runner.life.borrow_mut();
         life.spec = self.spec.take();
         life.last_exit = self.last_exit.take();

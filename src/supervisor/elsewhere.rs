@@ -19,7 +19,7 @@ use crate::{
     exit::ExitReason,
     id::{ChildId, Incarnation},
     policy::Asked,
-    runner::{Birth, Ended, Home, StartFailure, Stranded},
+    runner::{Birth, Ended, Home, Stranded},
     unwind,
 };
 
@@ -95,16 +95,6 @@ impl DynamicSupervisor {
             (None, None) => None,
         };
         self.ended_as_told(id, entry, end, ctx);
-    }
-
-    /// Has a repeated start failed only because its arbiter has gone? What is left of the child is reported next.
-    pub(super) fn is_stranded(&self, id: ChildId, incarnation: Incarnation, failure: &StartFailure) -> bool {
-        matches!(failure, StartFailure::Exited(ExitReason::ArbiterGone))
-            && self.site_of(id).is_some()
-            && self
-                .children
-                .get(id)
-                .is_some_and(|entry| entry.phase() == Phase::Restarting && entry.incarnation == incarnation)
     }
 
     /// A child's arbiter has gone. It goes on elsewhere, with its queue, if it may.

@@ -1,0 +1,142 @@
+//! Orders and reports that cross on their way between two threads.
+
+use std::{
+    cell::RefCell,
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc, Arc, Mutex,
+    },
+    time::{Duration, Instant},
+};
+
+use actix::prelude::*;
+use actix_dynamic_supervisor::prelude::*;
+
+use super::{block, eventually};
+use crate::support::{real_world, Ask, Do, Journal, Panic, Probe, Reports};
+
+/// Counts those that have been dropped.
+struct Held(Arc<AtomicUsize>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn end_arbiter(_: &mut Probe, _: &mut Context<Probe>) {
+    Arbiter::current().stop();
+}
+
+/// A start over there that tells when it has begun and waits until it is let.
+fn halting<T>() -> (impl FnOnce(T) -> T + Send, tokio::sync::oneshot::Receiver<()>, mpsc::Sender<()>) {
+    let (tell, begun) = tokio::sync::oneshot::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let halt = move |answer| {
+        let _ = tell.send(());
+        let _ = released.recv();
+        answer
+    };
+    (halt, begun, release)
+}
+
+#[test]
+fn a_start_that_fails_over_there_while_its_supervisor_stops_does_not_hold_up_the_stop() {
+    real_world(async {
+        let supervisor = DynamicSupervisor::builder().placement(Placement::Pool(1)).start().unwrap();
+        let (halt, begun, release) = halting();
+        let mut halt = Some(halt);
+        let spec = Child::try_with(move |_: &mut StartContext<Probe>| {
+            halt.take().map_or_else(|| Err("no"), |halt| halt(Err::<Start<Probe>, _>("no")))
+        });
+        let started = supervisor.start_child(spec.shutdown(Shutdown::Infinity));
+        begun.await.unwrap();
+        let stopped = supervisor.stop();
+        assert!(matches!(started.await, Err(StartChildError::ShuttingDown)));
+        drop(release);
+        let report = tokio::time::timeout(super::PATIENCE / 6, stopped).await.expect("it ends").unwrap();
+        assert!(report.unresponsive.is_empty());
+    });
+}
+
+#[test]
+fn a_start_whose_arbiter_goes_before_it_arrives_does_not_hold_up_a_stop() {
+    real_world(async {
+        let arbiter = Arbiter::new();
+        let supervisor = DynamicSupervisor::builder().start().unwrap();
+        let first = supervisor.start_child(Probe::child(&Journal::new()).on(arbiter.handle())).await.unwrap();
+        let release = block(&first.addr).await;
+        arbiter.stop();
+        let spec = Probe::child(&Journal::new()).shutdown(Shutdown::Infinity).on(arbiter.handle());
+        let started = supervisor.start_child(spec);
+        let stopped = supervisor.stop();
+        assert!(matches!(started.await, Err(StartChildError::ShuttingDown)));
+        drop(release);
+        tokio::time::timeout(super::PATIENCE / 6, stopped).await.expect("it ends").unwrap();
+        arbiter.join().unwrap();
+    });
+}
+
+#[test]
+fn a_child_terminated_while_its_restart_fails_over_there_is_gone_when_that_is_answered() {
+    real_world(async {
+        let arbiter = Arbiter::new();
+        let supervisor = DynamicSupervisor::builder().max_restarts(1_000_000).start().unwrap();
+        for round in 0..100 {
+            let dropped = Arc::new(AtomicUsize::new(0));
+            let held = Held(Arc::clone(&dropped));
+            let (halt, begun, release) = halting();
+            let (journal, mut halt) = (Journal::new(), Some(halt));
+            let spec = Child::try_with(move |cx: &mut StartContext<Probe>| {
+                let _ = &held;
+                match halt.take_if(|_| cx.incarnation() == 2) {
+                    Some(halt) => halt(Err("no")),
+                    None => Ok(Start::Run(Probe::new(&journal, cx.incarnation()))),
+                }
+            });
+            let child = supervisor.start_child(spec.on(arbiter.handle())).await.unwrap();
+            child.addr.do_send(Panic("boom"));
+            begun.await.unwrap();
+            let ended = supervisor.terminate_child(child.id);
+            // In its queue before the start fails.
+            supervisor.count_children().await.unwrap();
+            drop(release);
+            assert_eq!(ended.await, Ok(()));
+            assert!(!child.addr.connected(), "round {round}: its mailbox is closed");
+            assert_eq!(dropped.load(Ordering::SeqCst), 1, "round {round}: its spec is dropped");
+        }
+        arbiter.stop();
+        arbiter.join().unwrap();
+    });
+}
+
+#[test]
+fn what_an_asynchronous_start_over_there_held_is_free_when_its_failure_is_answered() {
+    real_world(async {
+        let arbiter = Arbiter::new();
+        let supervisor = DynamicSupervisor::builder().start().unwrap();
+        for round in 0..300 {
+            let dropped = Arc::new(AtomicUsize::new(0));
+            let held = Held(Arc::clone(&dropped));
+            let own = Arc::new(Mutex::new(None));
+            let kept = Arc::clone(&own);
+            let spec = Child::from_async(move |cx: StartContext<Probe>| {
+                let _ = &held;
+                *kept.lock().unwrap() = Some(cx.address());
+                async move {
+                    if round % 3 == 0 {
+                        std::future::pending::<()>().await;
+                    }
+                    tokio::task::yield_now().await;
+                    Err::<Start<Probe>, _>(BoxError::from("no"))
+                }
+            });
+            let limit = Duration::from_millis(if round % 3 == 0 { 1 } else { 1000 });
+            assert!(supervisor.start_child(spec.start_timeout(limit).on(arbiter.handle())).await.is_err());
+            assert_eq!(dropped.load(Ordering::SeqCst), 1, "round {round}: its spec is dropped");
+            assert!(!own.lock().unwrap().as_ref().unwrap().connected(), "round {round}: its mailbox is closed");
+        }
+        arbiter.stop();
+        arbiter.join().unwrap();
+    });
+}
