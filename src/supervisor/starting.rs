@@ -331,6 +331,9 @@ impl DynamicSupervisor {
                     self.teller.tell(&Fact::StartError { child, failure: &failure }, now);
                 }
                 let _ = unwind::dispose(failure);
+                if let Some(rare) = self.children.seat_mut(id).and_then(|seat| seat.rare.as_mut()) {
+                    rare.is_beginning = false;
+                }
                 ctx.address().do_send(Retry { child: id, incarnation });
             }
             AfterTry::Forget(entry) if entry.phase().is_ending() => {

@@ -140,3 +140,36 @@ fn what_an_asynchronous_start_over_there_held_is_free_when_its_failure_is_answer
         arbiter.join().unwrap();
     });
 }
+
+#[test]
+fn a_restart_that_fails_as_its_arbiter_goes_is_begun_once_elsewhere() {
+    thread_local! {
+        static TELLS: RefCell<Option<mpsc::Sender<()>>> = const { RefCell::new(None) };
+    }
+    real_world(async {
+        let journal = Journal::new();
+        let supervisor = DynamicSupervisor::builder().placement(Placement::Pool(2)).max_restarts(100).start().unwrap();
+        let (tell, told) = mpsc::channel::<()>();
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (kept, mut parts) = (journal.clone(), Some((tell, begun)));
+        let spec = Child::try_with(move |cx: &mut StartContext<Probe>| {
+            if let Some((tell, begun)) = parts.take_if(|_| cx.incarnation() == 2) {
+                TELLS.set(Some(tell));
+                let _ = begun.send(());
+                Arbiter::current().stop();
+                return Err("no");
+            }
+            Ok(Start::Run(Probe::new(&kept, cx.incarnation())))
+        });
+        let child = supervisor.start_child(spec).await.unwrap();
+        child.addr.do_send(Panic("boom"));
+        has_begun.await.unwrap();
+        // The supervisor has its turn when both reports are there: that the start has failed, and what is left.
+        let _ = told.recv();
+        let lives = child.addr.send(Ask).await.unwrap();
+        let ended = supervisor.terminate_child(child.id).await;
+        assert_eq!(ended, Ok(()));
+        let started: Vec<_> = journal.entries().into_iter().filter(|entry| entry.starts_with("started")).collect();
+        assert_eq!((lives, started), (3, vec![String::from("started 1"), String::from("started 3")]));
+    });
+}
