@@ -60,7 +60,9 @@ impl DynamicSupervisor {
 
     /// What follows the end of an incarnation, wherever it lived.
     pub(super) fn after_exit(&mut self, id: ChildId, incarnation: Incarnation, reason: &ExitReason) -> AfterExit<Seat> {
-        if let (ExitReason::ArbiterGone, Some(site)) = (reason, self.site_of(id)) {
+        // One that was left behind on a blocked thread says nothing about the arbiter of the present one.
+        let is_present = self.children.get(id).is_some_and(|entry| entry.incarnation == incarnation);
+        if let (ExitReason::ArbiterGone, true, Some(site)) = (reason, is_present, self.site_of(id)) {
             return match site {
                 // There is nowhere to restart it.
                 Site::Fixed => self.children.remove(id).map_or(AfterExit::Stale, AfterExit::Forget),
@@ -110,14 +112,24 @@ impl DynamicSupervisor {
             Some(Site::Pool(berth)) => Some(berth),
             Some(Site::Fixed) | None => None,
         };
+        let is_beginning = due.is_none() && self.children.seat_mut(id).is_some_and(|seat| seat.rare().is_beginning);
+        // A start that ends every arbiter it gets is to be too much in the end.
+        let is_counted =
+            is_beginning && berth.is_some_and(|berth| self.hosts.as_mut().is_some_and(|hosts| hosts.mourn(berth)));
         if !berth.is_some_and(|berth| self.settle(id, berth, estate)) {
             return self.lose(id, ctx);
         }
-        let Some(seat) = self.children.seat_mut(id) else { return };
+        if is_counted {
+            if let Some(again) = self.children.retry(id, incarnation, now()) {
+                self.again(id, again, ctx);
+            }
+            return;
+        }
+        let Some(entry) = self.children.get(id) else { return };
         if let Some(due) = due {
-            seat.runner.wait(incarnation, due.saturating_duration_since(now()));
-        } else if seat.rare().is_beginning {
-            let _ = seat.runner.begin(incarnation);
+            entry.seat.runner.wait(incarnation, due.saturating_duration_since(now()));
+        } else if is_beginning {
+            let _ = entry.seat.runner.begin(incarnation);
         }
     }
 

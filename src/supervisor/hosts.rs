@@ -18,7 +18,8 @@ pub(super) struct Hosts {
     placement: Placement,
     /// Each is started when it is first needed, and again if it has ended.
     pool: Vec<Option<Host>>,
-    /// Those whose place was given to another, as their thread was blocked: until they have no children any more.
+    /// Those whose place was given to another, as their thread was blocked or they have gone: until they have no children
+    /// any more.
     retired: Vec<Host>,
     next: usize,
     /// Tells the arbiters of one place of the pool apart.
@@ -89,7 +90,9 @@ impl Hosts {
         };
         if !self.pool[at].as_ref().is_some_and(Host::is_alive) {
             self.generation += 1;
-            self.pool[at] = Some(Host::new(self.generation)?);
+            let before = self.pool[at].replace(Host::new(self.generation)?);
+            // Its end has not been reported by its children yet, and is to be counted then.
+            self.retired.extend(before.filter(|host| host.children > 0));
         }
         let host = self.pool[at].as_mut()?;
         host.children += 1;

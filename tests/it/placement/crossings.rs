@@ -173,3 +173,82 @@ fn a_restart_that_fails_as_its_arbiter_goes_is_begun_once_elsewhere() {
         assert_eq!((lives, started), (3, vec![String::from("started 1"), String::from("started 3")]));
     });
 }
+
+#[test]
+fn an_arbiter_that_goes_counts_even_if_its_place_is_taken_before_its_children_are_reported() {
+    real_world(async {
+        let journal = Journal::new();
+        let supervisor = DynamicSupervisor::builder().placement(Placement::Pool(1)).max_restarts(0).start().unwrap();
+        let exited = supervisor.exited();
+        let (halt, ends, release) = halting();
+        let mut halt = Some(halt);
+        let spec = Probe::scripted(&journal, move |probe| {
+            let mut halt = halt.take();
+            probe.on_drop(move || {
+                if let Some(halt) = halt.take() {
+                    halt(());
+                }
+            })
+        });
+        let child = supervisor.start_child(spec).await.unwrap();
+        child.addr.do_send(Do::this(end_arbiter));
+        ends.await.unwrap();
+        let other = supervisor.start_child(Probe::child(&journal)).await.unwrap();
+        assert_eq!(other.addr.send(Ask).await.unwrap(), 1);
+        drop(release);
+        let exited = tokio::time::timeout(super::PATIENCE / 6, exited).await;
+        assert!(matches!(exited, Ok(ExitReason::Shutdown)), "one restart was too much");
+    });
+}
+
+#[test]
+fn what_children_left_behind_on_a_blocked_thread_report_is_not_counted_for_their_new_arbiter() {
+    real_world(async {
+        let journal = Journal::new();
+        // More than a thread polls before it looks whether it is to end.
+        let children: u32 = 200;
+        let builder = DynamicSupervisor::builder().placement(Placement::Pool(1));
+        let builder = builder.max_restarts(children).max_seconds(100);
+        let supervisor = builder.unresponsive_after(Duration::from_millis(50)).start().unwrap();
+        let exited = supervisor.exited();
+        let mut addrs = Vec::new();
+        for _ in 0..children {
+            let spec = Probe::child(&journal).on_unresponsive(OnUnresponsive::TakeOver);
+            addrs.push(supervisor.start_child(spec).await.unwrap().addr);
+        }
+        let release = block(&addrs[0]).await;
+        for addr in &addrs {
+            assert_eq!(addr.send(Ask).await.unwrap(), 2);
+        }
+        drop(release);
+        let dropped = || journal.entries().iter().filter(|entry| *entry == "dropped 1").count();
+        eventually("they have ended", async || dropped() == children as usize).await;
+        supervisor.count_children().await.unwrap();
+        addrs[0].do_send(Do::this(end_arbiter));
+        let exited = tokio::time::timeout(super::PATIENCE / 6, exited).await;
+        assert!(matches!(exited, Ok(ExitReason::Shutdown)), "one restart more was too much");
+    });
+}
+
+#[test]
+fn a_restart_that_ends_every_arbiter_it_gets_is_too_much_in_the_end() {
+    real_world(async {
+        let journal = Journal::new();
+        let supervisor = DynamicSupervisor::builder().placement(Placement::Pool(2)).max_restarts(3).start().unwrap();
+        let exited = supervisor.exited();
+        let spec = Child::from_async(move |cx: StartContext<Probe>| {
+            let journal = journal.clone();
+            async move {
+                if cx.incarnation() > 1 {
+                    Arbiter::current().stop();
+                    std::future::pending::<()>().await;
+                }
+                Ok::<_, BoxError>(Start::Run(Probe::new(&journal, cx.incarnation())))
+            }
+        });
+        let child = supervisor.start_child(spec).await.unwrap();
+        child.addr.do_send(Panic("boom"));
+        let exited = tokio::time::timeout(super::PATIENCE / 6, exited).await;
+        assert!(matches!(exited, Ok(ExitReason::Shutdown)));
+    });
+}
