@@ -292,7 +292,8 @@ impl<A: ChildActor> Runner<A> {
     /// Closes the mailbox and drops the spec: nothing comes any more.
     pub(super) fn leave(&self, life: &mut Life<A>) {
         life.state = State::Over;
-        self.inbox.note_residue(unwind::dispose(life.spec.take()));
+        let spec = life.spec.take().or_else(|| self.inbox.shared()?.take_spec());
+        self.inbox.note_residue(unwind::dispose(spec));
         self.inbox.close();
         self.inbox.publish();
         life.wake();

@@ -252,3 +252,22 @@ fn a_restart_that_ends_every_arbiter_it_gets_is_too_much_in_the_end() {
         assert!(matches!(exited, Ok(ExitReason::Shutdown)));
     });
 }
+
+#[test]
+fn what_the_spec_of_a_child_that_may_be_taken_over_held_is_free_when_its_end_is_answered() {
+    real_world(async {
+        let journal = Journal::new();
+        let supervisor = DynamicSupervisor::builder().placement(Placement::Pool(1)).start().unwrap();
+        for round in 0..300 {
+            let dropped = Arc::new(AtomicUsize::new(0));
+            let held = Held(Arc::clone(&dropped));
+            let spec = Probe::scripted(&journal, move |probe| {
+                let _ = &held;
+                probe
+            });
+            let child = supervisor.start_child(spec.on_unresponsive(OnUnresponsive::TakeOver)).await.unwrap();
+            assert_eq!(supervisor.terminate_child(child.id).await, Ok(()));
+            assert_eq!(dropped.load(Ordering::SeqCst), 1, "round {round}");
+        }
+    });
+}
