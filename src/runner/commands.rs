@@ -35,7 +35,7 @@ impl<A: ChildActor> Run for Runner<A> {
     }
 
     /// On the supervisor's own arbiter there is nobody who could.
-    fn take_over(&self, _: Birth) -> Option<Box<dyn Stranded>> {
+    fn take_over(&self, _: Birth, _: id::Incarnation) -> Option<Box<dyn Stranded>> {
         None
     }
     fn wait(self: Rc<Self>, next: id::Incarnation, delay: Duration) {

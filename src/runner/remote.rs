@@ -112,7 +112,7 @@ impl<A: ChildActor> Run for Remote<A> {
         false
     }
 
-    fn take_over(&self, birth: Birth) -> Option<Box<dyn Stranded>> {
+    fn take_over(&self, birth: Birth, last: id::Incarnation) -> Option<Box<dyn Stranded>> {
         let (receiver, spec) = self.shared.get()?.take_over()?;
         Some(Box::new(Estate {
             receiver: Some(receiver),
@@ -120,7 +120,7 @@ impl<A: ChildActor> Run for Remote<A> {
             spec: Some(spec),
             birth: Some(birth),
             budget: self.budget,
-            last_exit: None,
+            last_exit: Some(Box::new((last, ExitReason::Unresponsive))),
             takes_over: true,
         }))
     }

@@ -177,7 +177,8 @@ impl DynamicSupervisor {
             }
             let incarnation = entry.incarnation;
             let birth = Birth::new(id, self.link(ctx));
-            let Some(estate) = self.children.get(id).and_then(|entry| entry.seat.runner.take_over(birth)) else {
+            let Some(estate) = self.children.get(id).and_then(|entry| entry.seat.runner.take_over(birth, incarnation))
+            else {
                 continue;
             };
             if !mem::replace(&mut is_retired, true) {

@@ -271,3 +271,22 @@ fn what_the_spec_of_a_child_that_may_be_taken_over_held_is_free_when_its_end_is_
         }
     });
 }
+
+#[test]
+fn a_child_that_was_taken_over_is_told_how_it_ended() {
+    real_world(async {
+        let journal = Journal::new();
+        let builder = DynamicSupervisor::builder().placement(Placement::Pool(1));
+        let supervisor = builder.unresponsive_after(Duration::from_millis(50)).start().unwrap();
+        let kept = journal.clone();
+        let spec = Child::with(move |cx: &mut StartContext<Probe>| {
+            kept.note(format_args!("last exit {:?}", cx.last_exit()));
+            Probe::new(&kept, cx.incarnation())
+        });
+        let child = supervisor.start_child(spec.on_unresponsive(OnUnresponsive::TakeOver)).await.unwrap();
+        let release = block(&child.addr).await;
+        assert_eq!(child.addr.send(Ask).await.unwrap(), 2);
+        drop(release);
+        assert!(journal.has("last exit Some(Unresponsive)"), "{:?}", journal.entries());
+    });
+}
