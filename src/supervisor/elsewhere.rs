@@ -241,7 +241,7 @@ impl DynamicSupervisor {
 
     /// How much longer than its children the supervisor itself may take to end.
     pub(super) fn own_time_to_end(&self) -> Duration {
-        let own = if self.hosts.is_some() { JOIN_LIMIT } else { Duration::ZERO };
+        let own = if self.hosts.is_some() || self.is_joining() { JOIN_LIMIT } else { Duration::ZERO };
         own + if self.has_children_elsewhere() { GRACE } else { Duration::ZERO }
     }
 

@@ -290,3 +290,26 @@ fn a_child_that_was_taken_over_is_told_how_it_ended() {
         assert!(journal.has("last exit Some(Unresponsive)"), "{:?}", journal.entries());
     });
 }
+
+#[test]
+fn a_second_stop_waits_for_the_threads_as_the_first_does() {
+    real_world(async {
+        let journal = Journal::new();
+        let builder = DynamicSupervisor::builder().placement(Placement::Pool(1));
+        let supervisor = builder.start().unwrap();
+        let spec = Probe::child(&journal).shutdown(Shutdown::BrutalKill);
+        let child = supervisor.start_child(spec).await.unwrap();
+        let release = block(&child.addr).await;
+        let begun = Instant::now();
+        let first = supervisor.stop();
+        tokio::pin!(first);
+        // The child is left behind after a second; from then on its thread is waited for.
+        let joins = async || begun.elapsed() > Duration::from_millis(1500);
+        eventually("its thread is waited for", joins).await;
+        let second = supervisor.stop();
+        let (first, second) = futures::future::join(first, second).await;
+        drop(release);
+        assert_eq!(first.unwrap().unresponsive, [child.id]);
+        assert_eq!(second.unwrap().unresponsive, [child.id]);
+    });
+}
