@@ -131,6 +131,10 @@ impl Hosts {
         hosts
             .filter_map(|(at, host)| {
                 let arbiter = host.arbiter.handle()?;
+                if !arbiter.alive() && host.children == 0 {
+                    // It has ended with a question open.
+                    return None;
+                }
                 host.pulse.is_lost(&arbiter, limit, now).then(|| Blocked {
                     berth: Berth { at, generation: host.generation },
                     busy_with: host.busy_with.load(Ordering::Relaxed),

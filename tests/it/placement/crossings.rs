@@ -313,3 +313,24 @@ fn a_second_stop_waits_for_the_threads_as_the_first_does() {
         assert_eq!(second.unwrap().unresponsive, [child.id]);
     });
 }
+
+#[test]
+fn an_arbiter_that_has_gone_is_not_called_blocked() {
+    real_world(async {
+        let (journal, reports) = (Journal::new(), Reports::capture());
+        let builder = DynamicSupervisor::builder().placement(Placement::Pool(2));
+        let supervisor = builder.unresponsive_after(Duration::from_millis(200)).start().unwrap();
+        let child = supervisor.start_child(Probe::child(&journal)).await.unwrap();
+        let release = block(&child.addr).await;
+        child.addr.do_send(Do::this(end_arbiter));
+        // Long enough to be asked for a sign of life, and not for it to be missed.
+        let begun = Instant::now();
+        eventually("it has been asked", async || begun.elapsed() > Duration::from_millis(100)).await;
+        drop(release);
+        eventually("it has moved", async || child.addr.send(Ask).await.is_ok_and(|life| life == 2)).await;
+        let begun = Instant::now();
+        eventually("its answer is overdue", async || begun.elapsed() > Duration::from_millis(500)).await;
+        let blocked = |line: &crate::support::Report| line.message.contains("block");
+        assert!(!reports.lines().iter().any(blocked), "{:?}", reports.lines());
+    });
+}
