@@ -216,7 +216,7 @@ impl DynamicSupervisor {
         let limits = self.children.iter().filter(|(_, entry)| !entry.seat.runner.is_here());
         let longest = limits.filter_map(|(_, entry)| entry.rules.shutdown.limit()).max();
         if let Some(longest) = longest {
-            ctx.run_later(longest.saturating_add(GRACE), |supervisor, ctx| {
+            later(longest.saturating_add(GRACE), ctx, |supervisor, ctx| {
                 supervisor.abandon(
                     |entry| {
                         let since = Instant::from_std(entry.since());
@@ -231,7 +231,7 @@ impl DynamicSupervisor {
     /// The deadline of all has passed: from a second later on nobody is waited for, whatever their own limit is.
     pub(super) fn abandon_all_later(&mut self, ctx: &mut Context<Self>) {
         if self.has_children_elsewhere() {
-            ctx.run_later(GRACE, |supervisor, ctx| supervisor.abandon(|_| true, ctx));
+            later(GRACE, ctx, |supervisor, ctx| supervisor.abandon(|_| true, ctx));
         }
     }
 
@@ -282,7 +282,7 @@ impl DynamicSupervisor {
         if let Some(closing) = &mut self.closing {
             closing.is_joining = true;
         }
-        ctx.run_later(JOIN_LIMIT, |supervisor, ctx| {
+        later(JOIN_LIMIT, ctx, |supervisor, ctx| {
             if supervisor.is_joining() {
                 supervisor.tell(&Fact::ThreadsLeft);
                 supervisor.joined(ctx);
@@ -296,6 +296,17 @@ impl DynamicSupervisor {
             let reason = closing.reason();
             leave(reason, ctx);
         }
+    }
+}
+
+/// Does something after a while. Not while its arbiter is torn down: there is no clock then, and nothing to wait for.
+fn later(
+    delay: Duration,
+    ctx: &mut Context<DynamicSupervisor>,
+    act: impl FnOnce(&mut DynamicSupervisor, &mut Context<DynamicSupervisor>) + 'static,
+) {
+    if tokio::runtime::Handle::try_current().is_ok() {
+        ctx.run_later(delay, act);
     }
 }
 

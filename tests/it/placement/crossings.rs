@@ -334,3 +334,24 @@ fn an_arbiter_that_has_gone_is_not_called_blocked() {
         assert!(!reports.lines().iter().any(blocked), "{:?}", reports.lines());
     });
 }
+
+#[test]
+fn a_supervisor_whose_own_arbiter_goes_takes_its_pool_along_without_a_panic() {
+    real_world(async {
+        let (journal, reports) = (Journal::new(), Reports::capture());
+        let arbiter = Arbiter::new();
+        let parent = DynamicSupervisor::builder().start().unwrap();
+        let nested = DynamicSupervisor::builder().placement(Placement::Pool(1)).into_child().on(arbiter.handle());
+        let nested = parent.start_child(nested).await.unwrap();
+        let child = nested.addr.start_child(Probe::child(&journal)).await.unwrap();
+        let exited = nested.addr.exited();
+        nested.addr.count_children().await.unwrap();
+        arbiter.stop();
+        assert!(matches!(exited.await, ExitReason::ArbiterGone));
+        eventually("its child has ended", async || !child.addr.connected()).await;
+        eventually("it is forgotten", async || parent.count_children().await.unwrap().specs == 0).await;
+        let residue = |line: &crate::support::Report| line.message.contains("on the way out");
+        assert!(!reports.lines().iter().any(residue), "{:?}", reports.lines());
+        arbiter.join().unwrap();
+    });
+}
