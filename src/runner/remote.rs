@@ -274,6 +274,8 @@ impl<A: ChildActor> Runner<A> {
             Command::Stop(shutdown) => {
                 // From here on an end is for good.
                 self.inbox.set_leaving();
+                // Requests that are dropped with its mailbox are answered by what its last incarnation has left.
+                let _seated = self.sit();
                 let ended = match Rc::clone(self).stop(shutdown) {
                     Stopped::Stopping => return,
                     Stopped::Ended(ended) => Some(ended),

@@ -355,3 +355,23 @@ fn a_supervisor_whose_own_arbiter_goes_takes_its_pool_along_without_a_panic() {
         arbiter.join().unwrap();
     });
 }
+
+#[test]
+fn who_asks_a_supervisor_over_there_that_is_terminated_first_hears_how_it_ended() {
+    real_world(async {
+        let arbiter = Arbiter::new();
+        let parent = DynamicSupervisor::builder().start().unwrap();
+        let sibling = parent.start_child(Probe::child(&Journal::new()).on(arbiter.handle())).await.unwrap();
+        let nested = parent.start_child(DynamicSupervisor::builder().into_child().on(arbiter.handle())).await.unwrap();
+        let release = block(&sibling.addr).await;
+        let ended = parent.terminate_child(nested.id);
+        let (exited, stopped) = (nested.addr.exited(), nested.addr.stop());
+        parent.count_children().await.unwrap();
+        drop(release);
+        assert_eq!(ended.await, Ok(()));
+        assert!(matches!(exited.await, ExitReason::Shutdown));
+        assert!(stopped.await.is_ok());
+        arbiter.stop();
+        arbiter.join().unwrap();
+    });
+}
