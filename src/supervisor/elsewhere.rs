@@ -136,11 +136,11 @@ impl DynamicSupervisor {
     /// Settles a child at another place of the pool, where it waits for orders. `false` if there is none.
     fn settle(&mut self, id: ChildId, from: Berth, estate: Box<dyn Stranded>) -> bool {
         let Some(hosts) = &mut self.hosts else { return false };
-        hosts.leave(from);
         let settled = hosts.choose().and_then(|(berth, home)| Some((berth, estate.settle(home)?)));
         let (Some((berth, runner)), Some(seat)) = (settled, self.children.seat_mut(id)) else { return false };
         seat.runner = runner;
         seat.rare().site = Some(Site::Pool(berth));
+        hosts.leave(from);
         true
     }
 
