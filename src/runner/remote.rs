@@ -88,6 +88,8 @@ impl Drop for Busy<'_> {
 struct Remote<A: ChildActor> {
     commands: UnboundedSender<Command>,
     weak_addr: WeakAddr<A>,
+    /// Known still when its mailbox is gone.
+    addr_key: usize,
     /// Of a child that can be taken over, once it has started.
     shared: Arc<OnceLock<Arc<Shared<A>>>>,
     budget: Budget,
@@ -95,7 +97,8 @@ struct Remote<A: ChildActor> {
 
 impl<A: ChildActor> Remote<A> {
     fn new(commands: UnboundedSender<Command>, weak_addr: WeakAddr<A>, budget: Budget) -> Self {
-        Self { commands, weak_addr, shared: Arc::default(), budget }
+        let addr_key = weak_addr.upgrade().as_ref().map_or(0, addr_key);
+        Self { commands, weak_addr, addr_key, shared: Arc::default(), budget }
     }
 
     /// Where nobody reads it any more the arbiter is gone, and a report on its way tells so.
@@ -153,7 +156,7 @@ impl<A: ChildActor> Run for Remote<A> {
     }
 
     fn addr_key(&self) -> usize {
-        self.weak_addr.upgrade().as_ref().map_or(0, addr_key)
+        self.addr_key
     }
 }
 
