@@ -18,7 +18,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::{
-        atomic::{AtomicU64, Ordering},
+        atomic::{fence, AtomicU64, Ordering},
         Arc, Mutex, OnceLock, PoisonError,
     },
     task::{self, Poll},
@@ -181,7 +181,7 @@ pub(crate) fn launch_on<S: ChildSpec>(home: Home, spec: S, terms: Terms, birth: 
     let weak_addr = addr.downgrade();
     let passenger = Passenger { aboard: Some((spec, receiver, birth)) };
     let arbiter = home.arbiter.clone();
-    arbiter.spawn_fn(move || {
+    send(&arbiter, move || {
         let Some((spec, receiver, birth)) = passenger.arrive() else { return };
         let _busy = home.busy(birth.id().number());
         let Some(addr) = weak_addr.upgrade() else { return };
@@ -204,6 +204,26 @@ pub(crate) fn launch_on<S: ChildSpec>(home: Home, spec: S, terms: Terms, birth: 
         actix_rt::spawn(RemoteTask { runner, orders, home: home.clone() });
     });
     Sent { addr, runner: RunnerHandle::new(Rc::new(remote)), info }
+}
+
+/// Has an arbiter do a job. It is done there or dropped, in bounded time.
+///
+/// What is sent while an arbiter ends can stay in its channel, neither taken out nor dropped, until nobody can send any
+/// more. A channel that is open still when all is sent is emptied in any case.
+fn send(arbiter: &ArbiterHandle, job: impl FnOnce() + Send + 'static) {
+    let here = Arc::new(Mutex::new(Some(job)));
+    let there = Arc::clone(&here);
+    arbiter.spawn_fn(move || {
+        let job = there.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(job) = job {
+            job();
+        }
+    });
+    fence(Ordering::SeqCst);
+    if !arbiter.alive() {
+        let job = here.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(job);
+    }
 }
 
 /// A spec on its way. If it does not arrive, as the arbiter is gone, its start has failed.
@@ -388,7 +408,7 @@ impl<A: ChildActor> Stranded for Estate<A> {
         let shared = Arc::clone(&remote.shared);
         let settler = Settler(Some(self));
         let arbiter = home.arbiter.clone();
-        arbiter.spawn_fn(move || {
+        send(&arbiter, move || {
             let Some(estate) = settler.arrive() else { return };
             let takes_over = estate.takes_over;
             let Some(runner) = estate.runner() else { return };

@@ -375,3 +375,20 @@ fn who_asks_a_supervisor_over_there_that_is_terminated_first_hears_how_it_ended(
         arbiter.join().unwrap();
     });
 }
+
+#[test]
+fn every_start_on_an_arbiter_that_is_ending_is_answered() {
+    real_world(async {
+        let (journal, supervisor) = (Journal::new(), DynamicSupervisor::builder().start().unwrap());
+        for round in 0..500 {
+            let arbiter = Arbiter::new();
+            arbiter.stop();
+            let starts = (0..30).map(|_| supervisor.start_child(Probe::child(&journal).on(arbiter.handle())));
+            let starts = futures::future::join_all(starts.collect::<Vec<_>>());
+            let answers = tokio::time::timeout(super::PATIENCE / 6, starts).await;
+            assert!(answers.is_ok(), "round {round}: {:?}", supervisor.count_children().await);
+            arbiter.join().unwrap();
+        }
+        eventually("nobody is left", async || supervisor.count_children().await.unwrap().specs == 0).await;
+    });
+}
