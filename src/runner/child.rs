@@ -181,7 +181,7 @@ impl<A: ChildActor> Runner<A> {
                             self.report(What::Started);
                             self.tell_lived(lived);
                         }
-                        Err(failure) => self.report(What::NotStarted(failure)),
+                        Err(failure) => self.not_started(life, failure),
                     }
                 }
                 State::Waiting { timer, next } => {
@@ -224,6 +224,18 @@ impl<A: ChildActor> Runner<A> {
         }
         life.wake();
         Poll::Pending
+    }
+
+    /// A start that took its time has come to nothing.
+    ///
+    /// Its supervisor ends a child in the turn in which it answers that its first start failed. One elsewhere has to have
+    /// ended before.
+    pub(super) fn not_started(self: &Rc<Self>, life: &mut Life<A>, failure: StartFailure) {
+        if self.inbox.is_elsewhere() && self.inbox.incarnation() == id::Incarnation::FIRST {
+            let _seated = self.sit();
+            self.leave(life);
+        }
+        self.report(What::NotStarted(failure));
     }
 
     /// The incarnation has ended outside of any command, `None` by force: the supervisor is told, a root is over.
@@ -280,7 +292,8 @@ impl<A: ChildActor> Runner<A> {
     /// Closes the mailbox and drops the spec: nothing comes any more.
     pub(super) fn leave(&self, life: &mut Life<A>) {
         life.state = State::Over;
-        self.inbox.note_residue(unwind::dispose(life.spec.take()));
+        let spec = life.spec.take().or_else(|| self.inbox.shared()?.take_spec());
+        self.inbox.note_residue(unwind::dispose(spec));
         self.inbox.close();
         self.inbox.publish();
         life.wake();

@@ -35,7 +35,7 @@ impl<A: ChildActor> Run for Runner<A> {
     }
 
     /// On the supervisor's own arbiter there is nobody who could.
-    fn take_over(&self, _: Birth) -> Option<Box<dyn Stranded>> {
+    fn take_over(&self, _: Birth, _: id::Incarnation) -> Option<Box<dyn Stranded>> {
         None
     }
     fn wait(self: Rc<Self>, next: id::Incarnation, delay: Duration) {
@@ -96,7 +96,7 @@ impl<A: ChildActor> Run for Runner<A> {
         match &life.state {
             State::Starting(_) => {
                 self.drop_start(life);
-                self.report(What::NotStarted(StartFailure::Exited(ExitReason::Killed)));
+                self.not_started(life, StartFailure::Exited(ExitReason::Killed));
             }
             State::Alive { .. } => {
                 let _seated = self.sit();

@@ -56,6 +56,8 @@ pub(super) struct Inbox<A: ChildActor> {
     /// once: one that takes its time (`Running::Continue`) would else be asked again within the same poll, for ever.
     ends_unreferenced: Cell<bool>,
     is_closed: Cell<bool>,
+    /// It is not on its supervisor's arbiter.
+    is_elsewhere: Cell<bool>,
     /// Its end, when it comes, is for good. Only of a child on an arbiter of its own.
     is_leaving: Cell<bool>,
     /// The incarnation was asked to stop: an end that gives no reason is then a shutdown.
@@ -115,6 +117,7 @@ impl<A: ChildActor> Inbox<A> {
             budget,
             ends_unreferenced: Cell::new(ends_unreferenced),
             is_closed: Cell::new(false),
+            is_elsewhere: Cell::new(false),
             is_leaving: Cell::new(false),
             is_asked_to_end: Cell::new(false),
             incarnation: Cell::new(Incarnation::FIRST),
@@ -194,6 +197,14 @@ impl<A: ChildActor> Inbox<A> {
 
     pub(super) fn is_asked_to_end(&self) -> bool {
         self.is_asked_to_end.get()
+    }
+
+    pub(super) fn set_elsewhere(&self) {
+        self.is_elsewhere.set(true);
+    }
+
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.is_elsewhere.get()
     }
 
     pub(super) fn set_leaving(&self) {

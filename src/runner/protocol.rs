@@ -136,8 +136,9 @@ impl RunnerHandle {
     }
 
     /// What a child needs to go on elsewhere, taken away from a runner that does not move; `None` if it cannot be had.
-    pub(crate) fn take_over(&self, birth: Birth) -> Option<Box<dyn Stranded>> {
-        self.0.take_over(birth)
+    /// `last` is the incarnation that stays behind.
+    pub(crate) fn take_over(&self, birth: Birth, last: Incarnation) -> Option<Box<dyn Stranded>> {
+        self.0.take_over(birth, last)
     }
 
     /// A `WeakAddr` of the child's, its type erased.
@@ -169,7 +170,7 @@ pub(super) trait Run {
     /// Gives it the task that polls it.
     fn spawn(self: Rc<Self>);
     fn is_here(&self) -> bool;
-    fn take_over(&self, birth: Birth) -> Option<Box<dyn Stranded>>;
+    fn take_over(&self, birth: Birth, last: Incarnation) -> Option<Box<dyn Stranded>>;
     fn begin(self: Rc<Self>, incarnation: Incarnation) -> Begun;
     fn wait(self: Rc<Self>, next: Incarnation, delay: Duration);
     fn stop(self: Rc<Self>, shutdown: Shutdown) -> Stopped;

@@ -18,7 +18,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::{
-        atomic::{AtomicU64, Ordering},
+        atomic::{fence, AtomicU64, Ordering},
         Arc, Mutex, OnceLock, PoisonError,
     },
     task::{self, Poll},
@@ -101,6 +101,8 @@ impl Drop for Busy<'_> {
 struct Remote<A: ChildActor> {
     commands: UnboundedSender<Command>,
     weak_addr: WeakAddr<A>,
+    /// Known still when its mailbox is gone.
+    addr_key: usize,
     /// Of a child that can be taken over, once it has started.
     shared: Arc<OnceLock<Arc<Shared<A>>>>,
     budget: Budget,
@@ -108,7 +110,8 @@ struct Remote<A: ChildActor> {
 
 impl<A: ChildActor> Remote<A> {
     fn new(commands: UnboundedSender<Command>, weak_addr: WeakAddr<A>, budget: Budget) -> Self {
-        Self { commands, weak_addr, shared: Arc::default(), budget }
+        let addr_key = weak_addr.upgrade().as_ref().map_or(0, addr_key);
+        Self { commands, weak_addr, addr_key, shared: Arc::default(), budget }
     }
 
     /// Where nobody reads it any more the arbiter is gone, and a report on its way tells so.
@@ -125,7 +128,7 @@ impl<A: ChildActor> Run for Remote<A> {
         false
     }
 
-    fn take_over(&self, birth: Birth) -> Option<Box<dyn Stranded>> {
+    fn take_over(&self, birth: Birth, last: id::Incarnation) -> Option<Box<dyn Stranded>> {
         let (receiver, spec) = self.shared.get()?.take_over()?;
         Some(Box::new(Estate {
             receiver: Some(receiver),
@@ -133,7 +136,7 @@ impl<A: ChildActor> Run for Remote<A> {
             spec: Some(spec),
             birth: Some(birth),
             budget: self.budget,
-            last_exit: None,
+            last_exit: Some(Box::new((last, ExitReason::Unresponsive))),
             takes_over: true,
         }))
     }
@@ -166,7 +169,7 @@ impl<A: ChildActor> Run for Remote<A> {
     }
 
     fn addr_key(&self) -> usize {
-        self.weak_addr.upgrade().as_ref().map_or(0, addr_key)
+        self.addr_key
     }
 }
 
@@ -191,12 +194,13 @@ pub(crate) fn launch_on<S: ChildSpec>(home: Home, spec: S, terms: Terms, birth: 
     let weak_addr = addr.downgrade();
     let passenger = Passenger { aboard: Some((spec, receiver, birth)) };
     let arbiter = home.arbiter.clone();
-    arbiter.spawn_fn(move || {
+    send(&arbiter, move || {
         let Some((spec, receiver, birth)) = passenger.arrive() else { return };
         home.sign.thread.get_or_init(|| thread::current().id());
         let _busy = home.sign.busy(birth.id().number());
         let Some(addr) = weak_addr.upgrade() else { return };
         let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, terms.child_type.into(), false), Some(birth)));
+        runner.inbox.set_elsewhere();
         drop(addr);
         let keep = move |info| *answered.lock().unwrap_or_else(PoisonError::into_inner) = info;
         match first(&runner, spec, &terms) {
@@ -214,6 +218,26 @@ pub(crate) fn launch_on<S: ChildSpec>(home: Home, spec: S, terms: Terms, birth: 
         actix_rt::spawn(RemoteTask { runner, orders, home: home.clone() });
     });
     Sent { addr, runner: RunnerHandle::new(Rc::new(remote)), info }
+}
+
+/// Has an arbiter do a job. It is done there or dropped, in bounded time.
+///
+/// What is sent while an arbiter ends can stay in its channel, neither taken out nor dropped, until nobody can send any
+/// more. A channel that is open still when all is sent is emptied in any case.
+fn send(arbiter: &ArbiterHandle, job: impl FnOnce() + Send + 'static) {
+    let here = Arc::new(Mutex::new(Some(job)));
+    let there = Arc::clone(&here);
+    arbiter.spawn_fn(move || {
+        let job = there.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(job) = job {
+            job();
+        }
+    });
+    fence(Ordering::SeqCst);
+    if !arbiter.alive() {
+        let job = here.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(job);
+    }
 }
 
 /// A spec on its way. If it does not arrive, as the arbiter is gone, its start has failed.
@@ -287,6 +311,8 @@ impl<A: ChildActor> Runner<A> {
             Command::Stop(shutdown) => {
                 // From here on an end is for good.
                 self.inbox.set_leaving();
+                // Requests that are dropped with its mailbox are answered by what its last incarnation has left.
+                let _seated = self.sit();
                 let ended = match Rc::clone(self).stop(shutdown) {
                     Stopped::Stopping => return,
                     Stopped::Ended(ended) => Some(ended),
@@ -337,7 +363,10 @@ impl<A: ChildActor> Runner<A> {
                 }
                 State::Starting(_) => {
                     self.drop_start(life);
-                    self.report(What::NotStarted(StartFailure::Exited(ExitReason::ArbiterGone)));
+                    // A repeated one is begun elsewhere with what is left.
+                    if self.inbox.incarnation() == id::Incarnation::FIRST {
+                        self.not_started(life, StartFailure::Exited(ExitReason::ArbiterGone));
+                    }
                 }
                 State::Waiting { .. } | State::Dead | State::Over => {}
             }
@@ -393,7 +422,7 @@ impl<A: ChildActor> Stranded for Estate<A> {
         let shared = Arc::clone(&remote.shared);
         let settler = Settler(Some(self));
         let arbiter = home.arbiter.clone();
-        arbiter.spawn_fn(move || {
+        send(&arbiter, move || {
             let Some(estate) = settler.arrive() else { return };
             let takes_over = estate.takes_over;
             let Some(runner) = estate.runner() else { return };
@@ -410,6 +439,7 @@ impl<A: ChildActor> Estate<A> {
     fn runner(mut self) -> Option<Rc<Runner<A>>> {
         let (receiver, addr) = (self.receiver.take()?, self.weak_addr.as_ref()?.upgrade()?);
         let runner = Runner::new(Inbox::new(receiver, &addr, self.budget, false), self.birth.take());
+        runner.inbox.set_elsewhere();
         let mut life = runner.life.borrow_mut();
         life.spec = self.spec.take();
         life.last_exit = self.last_exit.take();

@@ -19,7 +19,7 @@ use crate::{
     exit::ExitReason,
     id::{ChildId, Incarnation},
     policy::Asked,
-    runner::{Birth, Ended, Home, StartFailure, Stranded},
+    runner::{Birth, Ended, Home, Stranded},
     spec::Placement,
     unwind,
 };
@@ -77,7 +77,9 @@ impl DynamicSupervisor {
 
     /// What follows the end of an incarnation, wherever it lived.
     pub(super) fn after_exit(&mut self, id: ChildId, incarnation: Incarnation, reason: &ExitReason) -> AfterExit<Seat> {
-        if let (ExitReason::ArbiterGone, Some(site)) = (reason, self.site_of(id)) {
+        // One that was left behind on a blocked thread says nothing about the arbiter of the present one.
+        let is_present = self.children.get(id).is_some_and(|entry| entry.incarnation == incarnation);
+        if let (ExitReason::ArbiterGone, true, Some(site)) = (reason, is_present, self.site_of(id)) {
             return match site {
                 // There is nowhere to restart it.
                 Site::Fixed(_) => self.children.remove(id).map_or(AfterExit::Stale, AfterExit::Forget),
@@ -114,16 +116,6 @@ impl DynamicSupervisor {
         self.ended_as_told(id, entry, end, ctx);
     }
 
-    /// Has a repeated start failed only because its arbiter has gone? What is left of the child is reported next.
-    pub(super) fn is_stranded(&self, id: ChildId, incarnation: Incarnation, failure: &StartFailure) -> bool {
-        matches!(failure, StartFailure::Exited(ExitReason::ArbiterGone))
-            && self.site_of(id).is_some()
-            && self
-                .children
-                .get(id)
-                .is_some_and(|entry| entry.phase() == Phase::Restarting && entry.incarnation == incarnation)
-    }
-
     /// A child's arbiter has gone. It goes on elsewhere, with its queue, if it may.
     pub(super) fn stranded(&mut self, id: ChildId, estate: Box<dyn Stranded>, ctx: &mut Context<Self>) {
         let Some(entry) = self.children.get(id) else { return drop(unwind::dispose(estate)) };
@@ -137,25 +129,35 @@ impl DynamicSupervisor {
             Some(Site::Pool(berth)) => Some(berth),
             Some(Site::Fixed(_)) | None => None,
         };
+        let is_beginning = due.is_none() && self.children.seat_mut(id).is_some_and(|seat| seat.rare().is_beginning);
+        // A start that ends every arbiter it gets is to be too much in the end.
+        let is_counted =
+            is_beginning && berth.is_some_and(|berth| self.hosts.as_mut().is_some_and(|hosts| hosts.mourn(berth)));
         if !berth.is_some_and(|berth| self.settle(id, berth, estate)) {
             return self.lose(id, ctx);
         }
-        let Some(seat) = self.children.seat_mut(id) else { return };
+        if is_counted {
+            if let Some(again) = self.children.retry(id, incarnation, now()) {
+                self.again(id, again, ctx);
+            }
+            return;
+        }
+        let Some(entry) = self.children.get(id) else { return };
         if let Some(due) = due {
-            seat.runner.wait(incarnation, due.saturating_duration_since(now()));
-        } else if seat.rare().is_beginning {
-            let _ = seat.runner.begin(incarnation);
+            entry.seat.runner.wait(incarnation, due.saturating_duration_since(now()));
+        } else if is_beginning {
+            let _ = entry.seat.runner.begin(incarnation);
         }
     }
 
     /// Settles a child at another place of the pool, where it waits for orders. `false` if there is none.
     fn settle(&mut self, id: ChildId, from: Berth, estate: Box<dyn Stranded>) -> bool {
         let Some(hosts) = &mut self.hosts else { return false };
-        hosts.leave(Site::Pool(from));
         let settled = hosts.choose().and_then(|(berth, home)| Some((berth, estate.settle(home)?)));
         let (Some((berth, runner)), Some(seat)) = (settled, self.children.seat_mut(id)) else { return false };
         seat.runner = runner;
         seat.rare().site = Some(Site::Pool(berth));
+        hosts.leave(Site::Pool(from));
         true
     }
 
@@ -208,7 +210,8 @@ impl DynamicSupervisor {
             }
             let incarnation = entry.incarnation;
             let birth = Birth::new(id, self.link(ctx));
-            let Some(estate) = self.children.get(id).and_then(|entry| entry.seat.runner.take_over(birth)) else {
+            let Some(estate) = self.children.get(id).and_then(|entry| entry.seat.runner.take_over(birth, incarnation))
+            else {
                 continue;
             };
             if !mem::replace(&mut is_retired, true) {
@@ -246,7 +249,7 @@ impl DynamicSupervisor {
         let limits = self.children.iter().filter(|(_, entry)| !entry.seat.runner.is_here());
         let longest = limits.filter_map(|(_, entry)| entry.rules.shutdown.limit()).max();
         if let Some(longest) = longest {
-            ctx.run_later(longest.saturating_add(GRACE), |supervisor, ctx| {
+            later(longest.saturating_add(GRACE), ctx, |supervisor, ctx| {
                 supervisor.abandon(
                     |entry| {
                         let since = Instant::from_std(entry.since());
@@ -261,7 +264,7 @@ impl DynamicSupervisor {
     /// The deadline of all has passed: from a second later on nobody is waited for, whatever their own limit is.
     pub(super) fn abandon_all_later(&mut self, ctx: &mut Context<Self>) {
         if self.has_children_elsewhere() {
-            ctx.run_later(GRACE, |supervisor, ctx| supervisor.abandon(|_| true, ctx));
+            later(GRACE, ctx, |supervisor, ctx| supervisor.abandon(|_| true, ctx));
         }
     }
 
@@ -271,7 +274,8 @@ impl DynamicSupervisor {
 
     /// How much longer than its children the supervisor itself may take to end.
     pub(super) fn own_time_to_end(&self) -> Duration {
-        let own = if self.hosts.as_ref().is_some_and(|hosts| hosts.is_pool()) { JOIN_LIMIT } else { Duration::ZERO };
+        let has_threads = self.hosts.as_ref().is_some_and(|hosts| hosts.is_pool()) || self.is_joining();
+        let own = if has_threads { JOIN_LIMIT } else { Duration::ZERO };
         own + if self.has_children_elsewhere() { GRACE } else { Duration::ZERO }
     }
 
@@ -312,7 +316,7 @@ impl DynamicSupervisor {
         if let Some(closing) = &mut self.closing {
             closing.is_joining = true;
         }
-        ctx.run_later(JOIN_LIMIT, |supervisor, ctx| {
+        later(JOIN_LIMIT, ctx, |supervisor, ctx| {
             if supervisor.is_joining() {
                 supervisor.tell(&Fact::ThreadsLeft);
                 supervisor.joined(ctx);
@@ -326,6 +330,17 @@ impl DynamicSupervisor {
             let reason = closing.reason();
             leave(reason, ctx);
         }
+    }
+}
+
+/// Does something after a while. Not while its arbiter is torn down: there is no clock then, and nothing to wait for.
+fn later(
+    delay: Duration,
+    ctx: &mut Context<DynamicSupervisor>,
+    act: impl FnOnce(&mut DynamicSupervisor, &mut Context<DynamicSupervisor>) + 'static,
+) {
+    if tokio::runtime::Handle::try_current().is_ok() {
+        ctx.run_later(delay, act);
     }
 }
 

@@ -24,7 +24,8 @@ pub(super) struct Hosts {
     placement: Placement,
     /// Each is started when it is first needed, and again if it has ended.
     pool: Vec<Option<Host>>,
-    /// Those whose place was given to another, as their thread was blocked: until they have no children any more.
+    /// Those whose place was given to another, as their thread was blocked or they have gone: until they have no children
+    /// any more.
     retired: Vec<Host>,
     /// Threads of arbiters that specs have named.
     guests: HashMap<ThreadId, Guest>,
@@ -110,7 +111,9 @@ impl Hosts {
         };
         if !self.pool[at].as_ref().is_some_and(Host::is_alive) {
             self.generation += 1;
-            self.pool[at] = Some(Host::new(self.generation)?);
+            let before = self.pool[at].replace(Host::new(self.generation)?);
+            // Its end has not been reported by its children yet, and is to be counted then.
+            self.retired.extend(before.filter(|host| host.children > 0));
         }
         let host = self.pool[at].as_mut()?;
         host.children += 1;
@@ -169,6 +172,10 @@ impl Hosts {
         let hosts = self.pool.iter_mut().enumerate().filter_map(|(at, host)| Some((at, host.as_mut()?)));
         let own = hosts.filter_map(|(at, host)| {
             let arbiter = host.arbiter.handle()?;
+            if !arbiter.alive() && host.children == 0 {
+                // It has ended with a question open.
+                return None;
+            }
             host.pulse.is_lost(&arbiter, limit, now).then(|| Blocked::Pool {
                 berth: Berth { at, generation: host.generation },
                 busy_with: host.sign.busy_with(),

@@ -357,13 +357,12 @@ impl DynamicSupervisor {
         failure: StartFailure,
         ctx: &mut Context<Self>,
     ) {
-        if self.is_open() {
-            if !self.is_stranded(id, incarnation, &failure) {
-                self.not_started(id, incarnation, failure, ctx);
-            }
-        } else {
-            // Its entry went when the shutdown began.
+        let is_ending = |entry: &Entry<Seat>| entry.phase().is_ending() && !entry.seat.runner.is_here();
+        if incarnation > Incarnation::FIRST && self.children.get(id).is_some_and(is_ending) {
+            // This and the order to end have crossed: that it is gone will be reported. Of a first start this is that report.
             let _ = unwind::dispose(failure);
+        } else {
+            self.not_started(id, incarnation, failure, ctx);
         }
     }
 
@@ -376,7 +375,14 @@ impl DynamicSupervisor {
                     self.teller.tell(&Fact::StartError { child, failure: &failure }, now);
                 }
                 let _ = unwind::dispose(failure);
+                if let Some(rare) = self.children.seat_mut(id).and_then(|seat| seat.rare.as_mut()) {
+                    rare.is_beginning = false;
+                }
                 ctx.address().do_send(Retry { child: id, incarnation });
+            }
+            AfterTry::Forget(entry) if entry.phase().is_ending() => {
+                let _ = unwind::dispose(failure);
+                self.ended_as_told(id, entry, None, ctx);
             }
             AfterTry::Forget(entry) => {
                 if entry.phase() == Phase::Restarting {

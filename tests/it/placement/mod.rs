@@ -3,6 +3,7 @@
 mod arbiters;
 mod blocked;
 mod children;
+mod crossings;
 mod pools;
 
 use std::{
