@@ -12,8 +12,8 @@ use std::{
 use actix::prelude::*;
 use actix_dynamic_supervisor::prelude::*;
 
-use super::{block, eventually};
-use crate::support::{real_world, Ask, Do, Journal, Panic, Probe, Reports};
+use super::{block, eventually, PATIENCE};
+use crate::support::{real_world, silently, Ask, Do, Journal, Panic, Probe, Reports};
 
 /// Counts those that have been dropped.
 struct Held(Arc<AtomicUsize>);
@@ -54,7 +54,7 @@ fn a_start_that_fails_over_there_while_its_supervisor_stops_does_not_hold_up_the
         let stopped = supervisor.stop();
         assert!(matches!(started.await, Err(StartChildError::ShuttingDown)));
         drop(release);
-        let report = tokio::time::timeout(super::PATIENCE / 6, stopped).await.expect("it ends").unwrap();
+        let report = tokio::time::timeout(PATIENCE, stopped).await.expect("it ends").unwrap();
         assert!(report.unresponsive.is_empty());
     });
 }
@@ -72,7 +72,7 @@ fn a_start_whose_arbiter_goes_before_it_arrives_does_not_hold_up_a_stop() {
         let stopped = supervisor.stop();
         assert!(matches!(started.await, Err(StartChildError::ShuttingDown)));
         drop(release);
-        tokio::time::timeout(super::PATIENCE / 6, stopped).await.expect("it ends").unwrap();
+        tokio::time::timeout(PATIENCE, stopped).await.expect("it ends").unwrap();
         arbiter.join().unwrap();
     });
 }
@@ -196,7 +196,7 @@ fn an_arbiter_that_goes_counts_even_if_its_place_is_taken_before_its_children_ar
         let other = supervisor.start_child(Probe::child(&journal)).await.unwrap();
         assert_eq!(other.addr.send(Ask).await.unwrap(), 1);
         drop(release);
-        let exited = tokio::time::timeout(super::PATIENCE / 6, exited).await;
+        let exited = tokio::time::timeout(PATIENCE, exited).await;
         assert!(matches!(exited, Ok(ExitReason::Shutdown)), "one restart was too much");
     });
 }
@@ -225,7 +225,7 @@ fn what_children_left_behind_on_a_blocked_thread_report_is_not_counted_for_their
         eventually("they have ended", async || dropped() == children as usize).await;
         supervisor.count_children().await.unwrap();
         addrs[0].do_send(Do::this(end_arbiter));
-        let exited = tokio::time::timeout(super::PATIENCE / 6, exited).await;
+        let exited = tokio::time::timeout(PATIENCE, exited).await;
         assert!(matches!(exited, Ok(ExitReason::Shutdown)), "one restart more was too much");
     });
 }
@@ -248,7 +248,7 @@ fn a_restart_that_ends_every_arbiter_it_gets_is_too_much_in_the_end() {
         });
         let child = supervisor.start_child(spec).await.unwrap();
         child.addr.do_send(Panic("boom"));
-        let exited = tokio::time::timeout(super::PATIENCE / 6, exited).await;
+        let exited = tokio::time::timeout(PATIENCE, exited).await;
         assert!(matches!(exited, Ok(ExitReason::Shutdown)));
     });
 }
@@ -319,17 +319,17 @@ fn an_arbiter_that_has_gone_is_not_called_blocked() {
     real_world(async {
         let (journal, reports) = (Journal::new(), Reports::capture());
         let builder = DynamicSupervisor::builder().placement(Placement::Pool(2));
-        let supervisor = builder.unresponsive_after(Duration::from_millis(200)).start().unwrap();
+        let supervisor = builder.unresponsive_after(Duration::from_secs(1)).start().unwrap();
         let child = supervisor.start_child(Probe::child(&journal)).await.unwrap();
         let release = block(&child.addr).await;
         child.addr.do_send(Do::this(end_arbiter));
         // Long enough to be asked for a sign of life, and not for it to be missed.
         let begun = Instant::now();
-        eventually("it has been asked", async || begun.elapsed() > Duration::from_millis(100)).await;
+        eventually("it has been asked", async || begun.elapsed() > Duration::from_millis(400)).await;
         drop(release);
         eventually("it has moved", async || child.addr.send(Ask).await.is_ok_and(|life| life == 2)).await;
         let begun = Instant::now();
-        eventually("its answer is overdue", async || begun.elapsed() > Duration::from_millis(500)).await;
+        eventually("its answer is overdue", async || begun.elapsed() > Duration::from_millis(1500)).await;
         let blocked = |line: &crate::support::Report| line.message.contains("block");
         assert!(!reports.lines().iter().any(blocked), "{:?}", reports.lines());
     });
@@ -385,10 +385,66 @@ fn every_start_on_an_arbiter_that_is_ending_is_answered() {
             arbiter.stop();
             let starts = (0..30).map(|_| supervisor.start_child(Probe::child(&journal).on(arbiter.handle())));
             let starts = futures::future::join_all(starts.collect::<Vec<_>>());
-            let answers = tokio::time::timeout(super::PATIENCE / 6, starts).await;
+            let answers = tokio::time::timeout(PATIENCE, starts).await;
             assert!(answers.is_ok(), "round {round}: {:?}", supervisor.count_children().await);
             arbiter.join().unwrap();
         }
         eventually("nobody is left", async || supervisor.count_children().await.unwrap().specs == 0).await;
+    });
+}
+
+#[test]
+fn a_supervisor_that_is_taken_over_begins_empty_and_its_old_children_end_when_they_can() {
+    real_world(async {
+        let (old, new) = (Journal::new(), Journal::new());
+        let builder = DynamicSupervisor::builder().placement(Placement::Pool(1));
+        let parent = builder.unresponsive_after(Duration::from_millis(50)).start().unwrap();
+        let nested = DynamicSupervisor::builder().into_child().on_unresponsive(OnUnresponsive::TakeOver);
+        let nested = parent.start_child(nested).await.unwrap().addr;
+        let blocked = nested.get_or_start("it", Probe::child(&old)).await.unwrap();
+        let other = nested.start_child(Probe::child(&old)).await.unwrap();
+        let release = block(&blocked.addr).await;
+        let exited = nested.exited();
+
+        assert_eq!(nested.count_children().await.unwrap().specs, 0);
+        let fresh = nested.get_or_start("it", Probe::child(&new)).await.unwrap();
+        assert_eq!(fresh.addr.send(Ask).await.unwrap(), 1);
+        drop(release);
+        eventually("the old ones end", async || !blocked.addr.connected() && !other.addr.connected()).await;
+        assert!(old.has("stopped 1") && old.has("dropped 1"));
+        assert_eq!(fresh.addr.send(Ask).await.unwrap(), 1);
+        assert_eq!(nested.whereis::<Probe>("it"), Some(fresh.addr));
+        assert_eq!(parent.stop().await.unwrap().stopped, 1);
+        assert!(matches!(exited.await, ExitReason::Shutdown));
+    });
+}
+
+#[test]
+fn a_system_that_stops_takes_supervisors_and_their_pools_along() {
+    silently(|| {
+        let (tell, told) = mpsc::channel();
+        let system = System::new();
+        let supervisor = system.block_on(async {
+            let builder = DynamicSupervisor::builder().placement(Placement::Pool(2)).max_restarts(u32::MAX);
+            let supervisor = builder.start().unwrap();
+            for _ in 0..10 {
+                let tell = tell.clone();
+                let spec = Probe::scripted(&Journal::new(), move |probe| {
+                    let tell = tell.clone();
+                    probe.on_drop(move || {
+                        let _ = tell.send(());
+                    })
+                });
+                supervisor.start_child(spec).await.unwrap();
+            }
+            supervisor
+        });
+        drop(tell);
+        System::current().stop();
+        system.run().unwrap();
+        // Until no spec is left, and no actor.
+        while told.recv_timeout(PATIENCE).is_ok() {}
+        assert_eq!(told.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+        assert!(!supervisor.connected());
     });
 }

@@ -5,6 +5,7 @@ mod blocked;
 mod children;
 mod crossings;
 mod pools;
+mod storm;
 
 use std::{
     sync::mpsc,
