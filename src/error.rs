@@ -109,7 +109,8 @@ pub enum TerminateChildError {
     /// The supervisor has no such child: it ended, or never was one of its own.
     #[error("no such child")]
     NotFound,
-    /// The thread is blocked, so nobody can end the child now. The request holds and takes effect when it can.
+    /// The thread is blocked, so nobody can end the child now; or the supervisor asked is a nested one that waits to be
+    /// restarted itself. The request holds and takes effect when it can.
     #[error("the thread is blocked past the deadline")]
     Unresponsive,
     /// There is no supervisor any more, and so none of its children.
@@ -124,7 +125,8 @@ pub enum StopError {
     /// There is none any more: it was gone before it was asked.
     #[error("the supervisor is gone")]
     SupervisorGone,
-    /// Its thread is blocked, so it cannot end now. The request holds and takes effect when it can.
+    /// Its thread is blocked, so it cannot end now; or it is a nested one that waits to be restarted itself. The request holds
+    /// and takes effect when it can.
     #[error("the thread is blocked past the deadline")]
     Unresponsive,
 }

@@ -17,7 +17,7 @@ use crate::{
     error::StartChildError,
     event::{Fact, Offender},
     exit::ExitReason,
-    id::{ChildId, Incarnation},
+    id::{ChildId, Incarnation, SupervisorId},
     policy::Asked,
     runner::{Birth, Ended, Home, Stranded},
     spec::Placement,
@@ -300,14 +300,14 @@ impl DynamicSupervisor {
         if arbiters.is_empty() {
             return leave(reason, ctx);
         }
-        let own = ctx.address().downgrade();
+        let (own, id) = (ctx.address().downgrade(), self.children.supervisor());
         // On a thread of its own, as it blocks.
         let waits = thread::Builder::new().name("join arbiters".into()).spawn(move || {
             for arbiter in arbiters {
                 let _ = arbiter.join();
             }
             if let Some(supervisor) = own.upgrade() {
-                supervisor.do_send(Joined);
+                supervisor.do_send(Joined(id));
             }
         });
         if waits.is_err() {
@@ -344,8 +344,8 @@ fn later(
     }
 }
 
-/// The threads of a supervisor's own have ended.
-struct Joined;
+/// The threads of this supervisor's own have ended. Its next life, at the same address, may have threads, too.
+struct Joined(SupervisorId);
 
 impl Message for Joined {
     type Result = ();
@@ -354,7 +354,9 @@ impl Message for Joined {
 impl Handler<Joined> for DynamicSupervisor {
     type Result = ();
 
-    fn handle(&mut self, Joined: Joined, ctx: &mut Context<Self>) {
-        self.joined(ctx);
+    fn handle(&mut self, Joined(supervisor): Joined, ctx: &mut Context<Self>) {
+        if supervisor == self.children.supervisor() {
+            self.joined(ctx);
+        }
     }
 }

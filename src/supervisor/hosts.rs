@@ -99,16 +99,20 @@ impl Hosts {
 
     /// Where the next child is to live. `None` if no thread can be had.
     pub(super) fn choose(&mut self) -> Option<(Berth, Home)> {
+        let arbiters = self.pool.len();
+        // A thread that is blocked is the last choice.
+        let is_blocked = |at: usize| self.pool[at].as_ref().is_some_and(|host| host.pulse.is_told);
         let at = match self.placement {
             Placement::LeastLoaded(_) => {
                 let load = |host: &Option<Host>| host.as_ref().filter(|host| host.is_alive()).map_or(0, |h| h.children);
-                (0..self.pool.len()).min_by_key(|&at| load(&self.pool[at]))?
+                (0..arbiters).min_by_key(|&at| (is_blocked(at), load(&self.pool[at])))?
             }
             Placement::Same | Placement::Pool(_) => {
-                self.next = (self.next + 1).checked_rem(self.pool.len())?;
-                self.next
+                let in_turn = (1..=arbiters).map(|after| (self.next + after) % arbiters);
+                in_turn.min_by_key(|&at| is_blocked(at))?
             }
         };
+        self.next = at;
         if !self.pool[at].as_ref().is_some_and(Host::is_alive) {
             self.generation += 1;
             let before = self.pool[at].replace(Host::new(self.generation)?);

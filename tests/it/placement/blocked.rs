@@ -151,6 +151,28 @@ fn a_child_taken_over_as_often_as_it_may_be_is_one_too_many() {
 
 /// F10
 #[test]
+fn new_children_do_not_land_on_a_blocked_thread_while_there_is_another() {
+    real_world(async {
+        let (journal, reports) = (Journal::new(), Reports::capture());
+        for placement in [Placement::Pool(2), Placement::LeastLoaded(2)] {
+            let builder = DynamicSupervisor::builder().placement(placement);
+            let supervisor = builder.unresponsive_after(Duration::from_millis(50)).start().unwrap();
+            let told = || reports.lines().iter().filter(|line| line.message.contains("blocks its thread")).count();
+            let blocked = supervisor.start_child(Probe::child(&journal)).await.unwrap();
+            let (release, before) = (block(&blocked.addr).await, told());
+            eventually("it is found", async || told() > before).await;
+            for _ in 0..5 {
+                let child = supervisor.start_child(Probe::child(&journal)).await.unwrap();
+                assert_eq!(child.addr.send(Ask).await.unwrap(), 1, "{placement:?}");
+            }
+            drop(release);
+            assert_eq!(supervisor.stop().await.unwrap().stopped, 6);
+        }
+    });
+}
+
+/// F10
+#[test]
 fn a_temporary_child_is_not_taken_over() {
     real_world(async {
         let (journal, supervisor) = (Journal::new(), pool(1));
