@@ -268,6 +268,10 @@ impl Partitions {
     /// # Errors
     ///
     /// [`StartChildError`] if there is to be none, or one cannot be started; those that could be stay.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it leaves as many partitions as it has come to; ask again.
     pub async fn resize(&self, partitions: usize) -> Result<usize, StartChildError> {
         if partitions == 0 {
             return Err(StartChildError::Failed("there must be at least one partition".into()));
@@ -275,7 +279,8 @@ impl Partitions {
         let _resizing = self.0.resizing.lock().await;
         let before = self.partitions();
         for number in before..partitions {
-            let started = self.0.parent.start_child((self.0.make)(number).into_child()).await?;
+            // By key: who gave up waiting for one leaves it there, to be found by the next.
+            let started = self.0.parent.get_or_start(number, (self.0.make)(number).into_child()).await?;
             self.write().push(Partition { id: started.id, supervisor: started.addr });
         }
         let len = self.partitions().min(partitions);

@@ -4,7 +4,7 @@ use actix::prelude::*;
 use actix_dynamic_supervisor::prelude::*;
 
 use super::{block, eventually, thread_of};
-use crate::support::{real_world, Ask, Do, Journal, Probe, Reports};
+use crate::support::{real_world, Ask, Do, Exit, Journal, Probe, Reports};
 
 /// F11
 #[test]
@@ -70,6 +70,22 @@ fn a_child_of_a_pool_goes_on_elsewhere_with_its_queue() {
         assert!(supervisor.whereis::<Probe>("it").is_some());
         let info = &supervisor.which_children().await.unwrap()[0];
         assert!(matches!(info.last_exit, Some(ExitReason::ArbiterGone)), "{info:?}");
+    });
+}
+
+#[test]
+fn a_child_cannot_say_of_itself_that_its_arbiter_has_gone() {
+    real_world(async {
+        let (journal, arbiter) = (Journal::new(), Arbiter::new());
+        let supervisor = DynamicSupervisor::builder().start().unwrap();
+        let child = supervisor.start_child(Probe::child(&journal).on(arbiter.handle())).await.unwrap();
+        child.addr.do_send(Exit(ExitReason::ArbiterGone));
+        assert_eq!(child.addr.send(Ask).await.unwrap(), 2, "it is restarted where it was");
+        let info = &supervisor.which_children().await.unwrap()[0];
+        assert!(matches!(info.last_exit, Some(ExitReason::Unknown)));
+        supervisor.stop().await.unwrap();
+        arbiter.stop();
+        arbiter.join().unwrap();
     });
 }
 
