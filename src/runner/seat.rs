@@ -103,8 +103,9 @@ pub trait ExitContext {
     /// Stops the actor like `ctx.stop()` and says why.
     ///
     /// The reason decides, by the child's [`Restart`](crate::Restart) type, whether it is restarted, and stands in
-    /// reports. What only a supervisor can know, [`ArbiterGone`](ExitReason::ArbiterGone) and
-    /// [`Unresponsive`](ExitReason::Unresponsive), counts as [`Unknown`](ExitReason::Unknown) here. The last reason given counts; a panic overrules it. `stopping` may still answer `Continue`.
+    /// reports. The last reason given counts; a panic overrules it. `stopping` may still answer `Continue`. What only a
+    /// supervisor can know, [`ArbiterGone`](ExitReason::ArbiterGone) and [`Unresponsive`](ExitReason::Unresponsive), counts
+    /// as [`Unknown`](ExitReason::Unknown) here.
     ///
     /// In an actor that is not supervised by this crate this is `ctx.stop()`, and the reason is lost.
     ///

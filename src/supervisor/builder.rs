@@ -154,8 +154,8 @@ impl<S: Into<Blueprint>> Builder<S> {
     /// Children that the supervisor starts by itself, in this order and before all else, whenever it is started: so one
     /// that is restarted by its parent does not come back empty.
     ///
-    /// Asked for several times, all are started. As with Elixir's `Supervisor`, one that cannot be started is the end of the supervisor, with that reason; one that
-    /// declines is left out. Once started they are children like all others.
+    /// Asked for several times, all are started. As with Elixir's `Supervisor`, one that cannot be started is the end of the
+    /// supervisor, with that reason; one that declines is left out. Once started they are children like all others.
     ///
     /// They are started in the supervisor's first turn, which comes after [`start`](Self::start) has returned: requests sent
     /// then find them, `whereis` may not yet.

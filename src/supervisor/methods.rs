@@ -88,8 +88,8 @@ pub trait SupervisorAddr: sealed::Sealed {
 
     /// Ends a child and forgets it; `Ok` when it is really gone, however it ended. It is not restarted.
     ///
-    /// The child is named by its id, its address or its [key](ChildHandle::key), also while it is being restarted. A second call for the same
-    /// child joins the first.
+    /// The child is named by its id, its address or its [key](ChildHandle::key), also while it is being restarted. A second
+    /// call for the same child joins the first.
     ///
     /// # Errors
     ///
