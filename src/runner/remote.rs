@@ -36,7 +36,7 @@ use super::{
     child::{Runner, State},
     inbox::{self, addr_key, Inbox},
     launch::{first, Birth, First, Respawn, Terms, MAILBOX_CAPACITY},
-    protocol::{Begun, Report, Run, RunnerHandle, StartFailure, Stopped, What},
+    protocol::{Begun, Ended, Report, Run, RunnerHandle, StartFailure, Stopped, What},
     pump::Budget,
     shared::Shared,
 };
@@ -358,7 +358,7 @@ impl<A: ChildActor> Runner<A> {
                         .bury(&self.inbox, |incarnation, inbox| incarnation.dismiss(ExitReason::ArbiterGone, inbox));
                     if let Some(ended) = ended {
                         life.note_exit(self.inbox.incarnation(), &ended);
-                        self.report(What::Exited(ended));
+                        self.report(What::Exited(Ended { lost_arbiter: true, ..ended }));
                     }
                 }
                 State::Starting(_) => {

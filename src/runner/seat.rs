@@ -103,9 +103,7 @@ pub trait ExitContext {
     /// Stops the actor like `ctx.stop()` and says why.
     ///
     /// The reason decides, by the child's [`Restart`](crate::Restart) type, whether it is restarted, and stands in
-    /// reports. The last reason given counts; a panic overrules it. `stopping` may still answer `Continue`. What only a
-    /// supervisor can know, [`ArbiterGone`](ExitReason::ArbiterGone) and [`Unresponsive`](ExitReason::Unresponsive), counts
-    /// as [`Unknown`](ExitReason::Unknown) here.
+    /// reports. The last reason given counts; a panic overrules it. `stopping` may still answer `Continue`.
     ///
     /// In an actor that is not supervised by this crate this is `ctx.stop()`, and the reason is lost.
     ///
@@ -127,10 +125,6 @@ pub trait ExitContext {
 impl<A: Actor<Context = Self>> ExitContext for Context<A> {
     fn exit(&mut self, reason: ExitReason) {
         let address = self.address();
-        let reason = match reason {
-            ExitReason::ArbiterGone | ExitReason::Unresponsive => ExitReason::Unknown,
-            reason => reason,
-        };
         // The seat is cloned out first: what replacing a reason drops may be user code that comes back here.
         if let Some(seat) = current() {
             seat.name_exit(&address, reason);

@@ -76,10 +76,10 @@ impl DynamicSupervisor {
     }
 
     /// What follows the end of an incarnation, wherever it lived.
-    pub(super) fn after_exit(&mut self, id: ChildId, incarnation: Incarnation, reason: &ExitReason) -> AfterExit<Seat> {
+    pub(super) fn after_exit(&mut self, id: ChildId, incarnation: Incarnation, ended: &Ended) -> AfterExit<Seat> {
         // One that was left behind on a blocked thread says nothing about the arbiter of the present one.
         let is_present = self.children.get(id).is_some_and(|entry| entry.incarnation == incarnation);
-        if let (ExitReason::ArbiterGone, true, Some(site)) = (reason, is_present, self.site_of(id)) {
+        if let (true, true, Some(site)) = (ended.lost_arbiter, is_present, self.site_of(id)) {
             return match site {
                 // There is nowhere to restart it.
                 Site::Fixed(_) => self.children.remove(id).map_or(AfterExit::Stale, AfterExit::Forget),
@@ -89,7 +89,7 @@ impl DynamicSupervisor {
                 }
             };
         }
-        self.children.exited(id, incarnation, reason, now())
+        self.children.exited(id, incarnation, &ended.reason, now())
     }
 
     /// A child elsewhere that was told to end is gone.

@@ -47,7 +47,7 @@ impl DynamicSupervisor {
         if self.has_crossed(id, incarnation, &ended) {
             return;
         }
-        match self.after_exit(id, incarnation, &ended.reason) {
+        match self.after_exit(id, incarnation, &ended) {
             AfterExit::Stale => {}
             AfterExit::Again(again) => {
                 let entry = match &again {
