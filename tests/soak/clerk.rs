@@ -29,6 +29,11 @@ pub(crate) fn spec(key: u64, history: &Arc<History>) -> impl ChildSpec<Actor = C
 
 impl Actor for Clerk {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        // Without limit: what does not fit into a mailbox is sent later, and Actix lets others in before it.
+        ctx.set_mailbox_capacity(0);
+    }
 }
 
 impl Supervised for Clerk {}

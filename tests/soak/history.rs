@@ -17,6 +17,8 @@ pub(crate) struct History {
     open: Mutex<HashMap<u64, Vec<u64>>>,
     clerks: Vec<Life>,
     counts: Counts,
+    /// What was wrong, for people.
+    wrong: Mutex<Vec<String>>,
 }
 
 /// What is known of the children with one key.
@@ -67,6 +69,7 @@ impl History {
             open: Mutex::default(),
             clerks: (0..keys).map(|_| Life::default()).collect(),
             counts: Counts::default(),
+            wrong: Mutex::default(),
         }
     }
 
@@ -80,7 +83,7 @@ impl History {
         add(&self.counts.starts);
         let before = self.life(key).alive.fetch_add(1, Ordering::SeqCst);
         if before > 0 && !may_be_taken_over(key) {
-            add(&self.counts.wrong);
+            self.wrong(format!("{key}: born while {before} live"));
         }
     }
 
@@ -128,6 +131,11 @@ impl History {
         }
     }
 
+    fn wrong(&self, what: String) {
+        add(&self.counts.wrong);
+        self.wrong.lock().unwrap().push(what);
+    }
+
     pub(crate) fn unresolved(&self) {
         add(&self.counts.unresolved);
     }
@@ -138,7 +146,7 @@ impl History {
             if pair[0] == pair[1] {
                 add(&self.counts.duplicate);
             } else if pair[0] > pair[1] {
-                add(&self.counts.wrong);
+                self.wrong(format!("{key}: handled in the order {handled:?}"));
             }
         }
         let was_terminated = before.goes_on || self.terminations(key).begun > before.begun;
@@ -148,8 +156,8 @@ impl History {
                 (Some(done), Deed::Nothing) if was_handled && done == (Done { key, batch: number, at }) => {}
                 (None, Deed::Crash) if was_handled => add(&self.counts.crashes),
                 // Handled, and the answer did not come; or answered by nobody.
-                (Some(_), _) => add(&self.counts.wrong),
-                (None, _) if was_handled => add(&self.counts.wrong),
+                (Some(_), _) => self.wrong(format!("{key}: {at} answered {answer:?}, handled: {was_handled}")),
+                (None, _) if was_handled => self.wrong(format!("{key}: {at} handled, and not answered")),
                 (None, _) if was_terminated => {}
                 (None, _) => add(&self.counts.lost),
             }
@@ -173,6 +181,7 @@ impl History {
             wrong: count(wrong),
             unresolved: count(unresolved) + self.open.lock().unwrap().len() as u64,
             alive,
+            details: self.wrong.lock().unwrap().clone(),
         }
     }
 }
@@ -191,6 +200,7 @@ pub(crate) struct Summary {
     unresolved: u64,
     /// Children left when all was over.
     alive: i64,
+    details: Vec<String>,
 }
 
 impl Summary {
@@ -205,13 +215,14 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { jobs, crashes, terminations, starts, arbiters, blocks, lost, duplicate, wrong, unresolved, alive } =
-            self;
+        let Self { jobs, crashes, terminations, starts, arbiters, blocks, .. } = self;
+        let Self { lost, duplicate, wrong, unresolved, alive, details, .. } = self;
         write!(
             f,
             "jobs: {jobs}, crashes: {crashes}, terminations: {terminations}, starts: {starts}, arbiters ended: {arbiters}, \
              threads blocked: {blocks}; lost: {lost}, duplicate: {duplicate}, wrong: {wrong}, unresolved: {unresolved}, \
              left alive: {alive}"
-        )
+        )?;
+        details.iter().try_for_each(|what| write!(f, "\n  wrong: {what}"))
     }
 }

@@ -115,8 +115,8 @@ async fn converse(supervisor: &Addr<DynamicSupervisor>, history: &Arc<History>, 
     let Ok(started) = started else { return history.unresolved() };
     let child = match started {
         Ok(started) => started,
-        // Its arbiter died under its start.
-        Err(StartChildError::ArbiterGone) => return,
+        // Its arbiter died under its start, or another has ended it meanwhile.
+        Err(StartChildError::ArbiterGone | StartChildError::Terminated) => return,
         Err(error) => panic!("{key}: {error}"),
     };
     let batch = history.open(BATCH);
