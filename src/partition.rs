@@ -71,7 +71,8 @@ impl<F: Fn(usize) -> Builder + Send + Sync + 'static> PartitionSupervisor<F> {
         Self { make, partitions: None, flags: Flags::new() }
     }
 
-    /// How many partitions. Default: as many as there are cores. Zero is refused.
+    /// How many partitions. Default: as many as there are cores. Zero is refused. There are as many threads, but at most
+    /// [`Placement::MAX_ARBITERS`].
     pub fn partitions(mut self, partitions: usize) -> Self {
         self.partitions = Some(partitions);
         self
@@ -103,7 +104,9 @@ impl<F: Fn(usize) -> Builder + Send + Sync + 'static> PartitionSupervisor<F> {
         if partitions == 0 {
             return Err(StartError::InvalidOption { option: "partitions", problem: "there must be at least one" });
         }
-        let parent = Builder::with_flags(flags.placement(Placement::LeastLoaded(partitions))).start()?;
+        let parent =
+            Builder::with_flags(flags.placement(Placement::LeastLoaded(partitions.min(Placement::MAX_ARBITERS))))
+                .start()?;
         let all = Partitions(Arc::new(Inner {
             parent,
             make: Box::new(make),

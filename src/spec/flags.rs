@@ -152,8 +152,9 @@ impl Flags {
     }
 
     /// How long the thread of another arbiter that children live on may be busy with one thing before it is reported as
-    /// blocked, with the child that blocks it. Default 5 s. Looked at five times in that time; it is settled when the
-    /// supervisor starts.
+    /// blocked, with the child that blocks it. Default 5 s. Zero is refused.
+    ///
+    /// Looked at five times in that time; it is settled when the supervisor starts.
     pub fn unresponsive_after(mut self, limit: Duration) -> Self {
         self.unresponsive_after = limit;
         self
@@ -164,8 +165,12 @@ impl Flags {
         if self.period.is_zero() {
             return Some(("max_seconds", "the period must be longer than zero"));
         }
-        let is_empty = self.placement != Placement::Same && self.placement.arbiters() == 0;
-        is_empty.then_some(("placement", "a pool needs at least one arbiter"))
+        if self.unresponsive_after.is_zero() {
+            return Some(("unresponsive_after", "the time must be longer than zero"));
+        }
+        let is_pool = self.placement != Placement::Same;
+        let is_in_order = (1..=Placement::MAX_ARBITERS).contains(&self.placement.arbiters());
+        (is_pool && !is_in_order).then_some(("placement", "a pool has 1 to 1024 arbiters"))
     }
 }
 
@@ -207,6 +212,24 @@ mod tests {
         assert_eq!(Flags::new().max_seconds(0).fault().map(|(option, _)| option), Some("max_seconds"));
         let extreme = Flags::new().max_restarts(u32::MAX).max_seconds(u64::MAX).max_children(0);
         assert_eq!(extreme.fault(), None);
+    }
+
+    #[test]
+    fn a_pool_has_at_least_one_arbiter_and_not_more_than_a_machine_bears() {
+        let fault = |placement| Flags::new().placement(placement).fault().map(|(option, _)| option);
+        for of in [Placement::Pool, Placement::LeastLoaded] {
+            assert_eq!([of(1), of(Placement::MAX_ARBITERS)].map(fault), [None, None]);
+            let refused = [of(0), of(Placement::MAX_ARBITERS + 1), of(usize::MAX)].map(fault);
+            assert_eq!(refused, [Some("placement"); 3]);
+        }
+        assert_eq!(fault(Placement::Same), None);
+    }
+
+    #[test]
+    fn a_thread_is_not_blocked_at_once_and_may_be_waited_for_without_end() {
+        let fault = |limit| Flags::new().unresponsive_after(limit).fault().map(|(option, _)| option);
+        assert_eq!(fault(Duration::ZERO), Some("unresponsive_after"));
+        assert_eq!([fault(Duration::from_nanos(1)), fault(Duration::MAX)], [None, None]);
     }
 
     #[test]

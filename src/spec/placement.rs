@@ -15,9 +15,9 @@ pub enum Placement {
     /// On the supervisor's own arbiter. The default.
     #[default]
     Same,
-    /// On as many arbiters, in turn. Zero is refused.
+    /// On as many arbiters, in turn: 1 to [`MAX_ARBITERS`](Self::MAX_ARBITERS).
     Pool(usize),
-    /// On as many arbiters, each child on the one with the fewest. Zero is refused.
+    /// On as many arbiters, each child on the one with the fewest: 1 to [`MAX_ARBITERS`](Self::MAX_ARBITERS).
     LeastLoaded(usize),
 }
 
@@ -38,6 +38,9 @@ pub enum OnUnresponsive {
 }
 
 impl Placement {
+    /// How many arbiters a pool may have at most; each is a thread.
+    pub const MAX_ARBITERS: usize = 1024;
+
     pub(crate) fn arbiters(self) -> usize {
         match self {
             Self::Same => 0,

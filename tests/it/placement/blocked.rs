@@ -171,6 +171,18 @@ fn new_children_do_not_land_on_a_blocked_thread_while_there_is_another() {
     });
 }
 
+#[test]
+fn a_thread_may_be_given_all_the_time_there_is() {
+    real_world(async {
+        let builder = DynamicSupervisor::builder().placement(Placement::Pool(1)).unresponsive_after(Duration::MAX);
+        let supervisor = builder.start().unwrap();
+        let spec = Probe::child(&Journal::new()).shutdown(Shutdown::Timeout(Duration::MAX));
+        let child = supervisor.start_child(spec).await.unwrap();
+        assert_eq!(child.addr.send(Ask).await.unwrap(), 1);
+        assert_eq!(supervisor.stop().await.unwrap().stopped, 1);
+    });
+}
+
 /// F10
 #[test]
 fn a_temporary_child_is_not_taken_over() {
