@@ -203,6 +203,8 @@ mod tests {
         let flags = Flags::new();
         assert_eq!((flags.max_restarts, flags.period), (3, Duration::from_secs(5)));
         assert_eq!(flags.max_children, None);
+        assert!(flags.backoff.is_none() && flags.max_concurrent_starts.is_none());
+        assert_eq!((flags.placement, flags.unresponsive_after), (Placement::Same, Duration::from_secs(5)));
         assert_eq!(flags.strategy, Strategy::OneForOne);
         assert_eq!(flags.fault(), None);
     }

@@ -4,7 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::{exit::ExitReason, id::ChildId, unwind};
+use crate::{
+    exit::ExitReason,
+    id::ChildId,
+    unwind::{self, Contained},
+};
 
 /// Held by all who could still bring a result about: the spec, the living incarnation, the notice of its end. Dropped by the
 /// last of them it is settled with the last reason known.
@@ -106,17 +110,9 @@ fn answer<T>(asker: Asker<T>, settled: Settled<T>) {
     }
 }
 
-/// Drops a result that nobody takes. Whoever does that may be anybody, so a panic is told here.
+/// Drops a result that nobody takes. Whoever does that may be anybody, so a panic ends and is told here.
 pub(super) fn discard<T>(value: T) {
-    if let Err(panic) = unwind::dispose(value) {
-        let _ = unwind::guard(|| {
-            tracing::error!(
-                target: "actix_dynamic_supervisor",
-                panic = panic.message(),
-                "a panic on the way out was contained"
-            );
-        });
-    }
+    drop(Contained::new(value));
 }
 
 #[cfg(test)]

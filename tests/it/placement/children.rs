@@ -113,7 +113,7 @@ fn what_a_start_over_there_hands_over_arrives_here() {
 fn a_terminated_child_is_really_gone_when_that_is_answered() {
     with_arbiter(async |supervisor, arbiter| {
         let journal = Journal::new();
-        for round in 0..300 {
+        for round in 0..1_000 {
             struct Held(Arc<AtomicUsize>);
             impl Drop for Held {
                 fn drop(&mut self) {
