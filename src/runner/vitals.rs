@@ -3,7 +3,14 @@
 //! Counting messages costs an addition a turn and is always done. All else is done for children that are *watched*: while
 //! such a one is [seated](super::seat) the clock runs and its span is entered.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{
+    rc::Rc,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc,
+    },
+    time::Duration,
+};
 
 use tokio::{sync::oneshot, time::Instant};
 use tracing::{span::EnteredSpan, Span};
@@ -35,8 +42,22 @@ pub(crate) struct Watched {
     pub(crate) names: Option<Arc<Names>>,
     /// That of the present incarnation.
     span: Option<Span>,
-    is_measured: bool,
-    longest_poll: Duration,
+    /// Of all its runners, also of one that is left behind on a blocked thread: that poll is its longest.
+    longest_poll: Option<Arc<LongestPoll>>,
+}
+
+/// In nanoseconds.
+#[derive(Default)]
+struct LongestPoll(AtomicU64);
+
+impl LongestPoll {
+    fn note(&self, took: Duration) {
+        self.0.fetch_max(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
 }
 
 /// What people call a child.
@@ -47,7 +68,8 @@ pub(crate) struct Names {
 
 impl Watched {
     pub(crate) fn new(is_measured: bool, names: Option<Names>) -> Self {
-        Self { names: names.map(Arc::new), is_measured, ..Self::default() }
+        let longest_poll = is_measured.then(Arc::default);
+        Self { names: names.map(Arc::new), span: None, longest_poll }
     }
 
     /// For its next runner.
@@ -64,13 +86,13 @@ pub(super) struct Watch {
 
 struct Clock {
     began: Instant,
-    note: Box<dyn Fn(Duration)>,
+    longest_poll: Arc<LongestPoll>,
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if let Some(Clock { began, note }) = &self.clock {
-            note(began.elapsed());
+        if let Some(Clock { began, longest_poll }) = &self.clock {
+            longest_poll.note(began.elapsed());
         }
         // A subscriber is user code.
         let _ = unwind::dispose(self.entered.take());
@@ -93,8 +115,8 @@ impl<A: ChildActor> Runner<A> {
             }
         }
         let is_watched = self.inbox.is_watched();
-        let longest_poll = is_watched.then(|| self.inbox.watched(|own| own.is_measured.then_some(own.longest_poll)));
-        Vitals { handled: self.inbox.handled(), queued, longest_poll: longest_poll.flatten() }
+        let longest_poll = if is_watched { self.inbox.watched(|own| own.longest_poll.clone()) } else { None };
+        Vitals { handled: self.inbox.handled(), queued, longest_poll: longest_poll.map(|longest| longest.get()) }
     }
 
     /// A new incarnation has a new span.
@@ -121,14 +143,14 @@ impl<A: ChildActor> Runner<A> {
 
     #[cold]
     pub(super) fn watch(self: &Rc<Self>) -> Box<Watch> {
-        let (span, is_measured) = self.inbox.watched(|own| (own.span.clone(), own.is_measured));
-        let entered = span.and_then(|span| unwind::guard(|| span.entered()).ok());
-        let clock = is_measured.then(|| {
-            let runner = Rc::clone(self);
-            let note: Box<dyn Fn(Duration)> =
-                Box::new(move |took| runner.inbox.watched(|own| own.longest_poll = own.longest_poll.max(took)));
-            Clock { began: Instant::now(), note }
+        // A subscriber is user code, and its clone of a span, too: it must not panic in the inbox.
+        let (span, longest_poll) = self.inbox.watched(|own| (own.span.take(), own.longest_poll.clone()));
+        let entered = span.and_then(|span| {
+            let entered = unwind::guard(|| span.clone().entered()).ok();
+            self.inbox.watched(|own| own.span = Some(span));
+            entered
         });
+        let clock = longest_poll.map(|longest_poll| Clock { began: Instant::now(), longest_poll });
         Box::new(Watch { entered, clock })
     }
 }
