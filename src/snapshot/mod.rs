@@ -12,7 +12,7 @@ mod tree;
 
 pub(crate) use self::{
     child::ErasedAddr,
-    request::{Order, Wanted},
+    request::{Order, Search},
 };
 pub use self::{
     child::{ChildInfo, Life, RestartLimit},
