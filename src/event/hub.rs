@@ -10,6 +10,7 @@
 use std::{
     collections::VecDeque,
     fmt,
+    ops::Deref,
     pin::Pin,
     sync::{
         atomic::{AtomicUsize, Ordering},
@@ -75,7 +76,7 @@ struct Audience {
 }
 
 impl Hub {
-    pub(crate) fn new(parent: Option<Arc<Self>>) -> Arc<Self> {
+    fn new(parent: Option<Arc<Self>>) -> Arc<Self> {
         let (rings, curious) = (AtomicUsize::new(0), AtomicUsize::new(0));
         Arc::new(Self { parent, rings, curious, audience: Mutex::default() })
     }
@@ -93,10 +94,6 @@ impl Hub {
     pub(crate) fn path_of(&self, name: &Arc<str>) -> Arc<str> {
         let above = self.parent.as_ref().and_then(|parent| parent.lock().origin.clone());
         above.map_or_else(|| Arc::clone(name), |parent| format!("{}/{name}", parent.path).into())
-    }
-
-    pub(crate) fn is_root(&self) -> bool {
-        self.parent.is_none()
     }
 
     /// Would anybody hear it?
@@ -117,9 +114,15 @@ impl Hub {
     }
 
     pub(crate) fn add(&self, ring: Arc<Ring>, events: Events) {
-        self.lock().rings.push((ring, events.nested));
-        self.rings.fetch_add(1, Ordering::Relaxed);
-        self.curious.fetch_add(usize::from(events.nested), Ordering::Relaxed);
+        let mut audience = self.lock();
+        audience.rings.push((ring, events.nested));
+        self.count(&audience);
+    }
+
+    /// While the audience is locked: a nested supervisor may tell, and forget who has gone, on a thread of its own.
+    fn count(&self, audience: &Audience) {
+        self.rings.store(audience.rings.len(), Ordering::Relaxed);
+        self.curious.store(audience.rings.iter().filter(|(_, nested)| *nested).count(), Ordering::Relaxed);
     }
 
     /// Tells all who listen, here and above.
@@ -135,42 +138,66 @@ impl Hub {
     }
 
     fn publish_here(&self, event: &Event, is_from_below: bool) {
-        let mut wakers = Vec::new();
-        let mut gone = Vec::new();
+        let (mut wakers, mut dropped, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         let mut audience = self.lock();
         for (ring, nested) in &audience.rings {
             if *nested || !is_from_below {
                 match ring.push(event.clone()) {
-                    Pushed::Kept { waker } => wakers.extend(waker),
+                    Pushed::Kept { waker, oldest } => {
+                        wakers.extend(waker);
+                        dropped.extend(oldest);
+                    }
                     Pushed::NobodyReads => gone.push(Arc::clone(ring)),
                 }
             }
         }
         if !gone.is_empty() {
             audience.rings.retain(|(ring, _)| !gone.iter().any(|gone| Arc::ptr_eq(gone, ring)));
-            self.rings.store(audience.rings.len(), Ordering::Relaxed);
-            self.curious.store(audience.rings.iter().filter(|(_, nested)| *nested).count(), Ordering::Relaxed);
+            self.count(&audience);
         }
         drop(audience);
+        // What it holds may be the last of a user's error.
+        for event in dropped {
+            let _ = unwind::dispose(event);
+        }
         for waker in wakers {
             let _ = unwind::guard(|| waker.wake());
         }
     }
 
     /// Nothing comes any more.
-    pub(crate) fn close(&self) {
-        let rings = std::mem::take(&mut self.lock().rings);
-        self.rings.store(0, Ordering::Relaxed);
-        self.curious.store(0, Ordering::Relaxed);
+    fn close(&self) {
+        let mut audience = self.lock();
+        let rings = std::mem::take(&mut audience.rings);
+        self.count(&audience);
+        drop(audience);
         for (ring, _) in rings {
             ring.close();
         }
     }
 }
 
-impl Drop for Hub {
+/// A hub as its supervisor has it. The incarnations and their spec have one together: with them the streams end, whoever
+/// else still knows the hub, as children do that are left behind on blocked threads.
+pub(crate) struct OpenHub(Arc<Hub>);
+
+impl OpenHub {
+    pub(crate) fn new(parent: Option<Arc<Hub>>) -> Arc<Self> {
+        Arc::new(Self(Hub::new(parent)))
+    }
+}
+
+impl Deref for OpenHub {
+    type Target = Arc<Hub>;
+
+    fn deref(&self) -> &Arc<Hub> {
+        &self.0
+    }
+}
+
+impl Drop for OpenHub {
     fn drop(&mut self) {
-        self.close();
+        self.0.close();
     }
 }
 
@@ -191,7 +218,11 @@ struct Queue {
 }
 
 enum Pushed {
-    Kept { waker: Option<Waker> },
+    /// With whom to wake, and what made room.
+    Kept {
+        waker: Option<Waker>,
+        oldest: Option<Event>,
+    },
     NobodyReads,
 }
 
@@ -216,10 +247,7 @@ impl Ring {
         }
         queue.events.push_back(event);
         let waker = queue.waker.take();
-        drop(queue);
-        // It may hold the last of a user's error.
-        drop(oldest);
-        Pushed::Kept { waker }
+        Pushed::Kept { waker, oldest }
     }
 
     /// Nothing comes any more; what waits can still be read.
@@ -232,10 +260,16 @@ impl Ring {
         let _ = unwind::guard(|| waker.map(Waker::wake));
     }
 
-    /// Drops what waits, and holds on to nobody.
-    fn clear(&self) {
-        let left = std::mem::take(&mut self.lock().events);
-        let _ = unwind::dispose(left);
+    /// Nobody reads any more: drops what waits.
+    fn abandon(&self) {
+        // In this order: what came in between would stay.
+        self.close();
+        let mut queue = self.lock();
+        let (left, _) = (std::mem::take(&mut queue.events), queue.missed.take());
+        drop(queue);
+        for event in left {
+            let _ = unwind::dispose(event);
+        }
     }
 
     fn take(&self, cx: &Context<'_>) -> Poll<Option<Event>> {
@@ -284,8 +318,7 @@ impl Subscription {
 
     /// Ends it: what waits is dropped, what is on its way arrives.
     pub fn cancel(self) {
-        self.0.clear();
-        self.0.close();
+        self.0.abandon();
     }
 }
 
@@ -305,8 +338,7 @@ impl Stream for EventStream {
 
 impl Drop for EventStream {
     fn drop(&mut self) {
-        self.0.clear();
-        self.0.close();
+        self.0.abandon();
     }
 }
 

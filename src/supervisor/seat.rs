@@ -114,6 +114,17 @@ pub(super) fn info(id: ChildId, entry: &Entry<Seat>, vitals: Option<&Vitals>, no
     }
 }
 
+/// How a child ended that never ran.
+fn as_exit(error: &StartChildError) -> ExitReason {
+    match error {
+        StartChildError::Panicked(report) => ExitReason::Panicked(report.clone()),
+        StartChildError::Exited(reason) => reason.clone(),
+        StartChildError::ArbiterGone => ExitReason::ArbiterGone,
+        StartChildError::Terminated | StartChildError::ShuttingDown => ExitReason::Shutdown,
+        error => ExitReason::failed(unwind::text_of(error)),
+    }
+}
+
 impl DynamicSupervisor {
     /// Drops what is left of a child that is out of the table, then answers who waited for it.
     ///
@@ -128,7 +139,8 @@ impl DynamicSupervisor {
         if let Some(by_addr) = &mut self.by_addr {
             by_addr.remove(&entry.seat.runner.addr_key());
         }
-        let last_exit = entry.last_exit().cloned().unwrap_or(ExitReason::Unknown);
+        let last_exit =
+            entry.last_exit().cloned().unwrap_or_else(|| started.as_ref().err().map_or(ExitReason::Unknown, as_exit));
         self.tell_watchers(id, &mut entry, last_exit, Follows::Nothing);
         self.tell_leavings(offender(id, &entry), entry.seat.runner.end());
         let rare = entry.seat.rare.take();
