@@ -6,10 +6,13 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use tokio::{sync::oneshot, time::Instant};
-use tracing::{span::EnteredSpan, Span};
+use tracing::Span;
 
 use super::{child::Runner, launch::Terms};
-use crate::{spec::ChildActor, unwind};
+use crate::{
+    spec::ChildActor,
+    unwind::{self, Contained},
+};
 
 /// What a child tells of itself when it is asked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,8 +36,9 @@ pub(crate) enum Examined {
 pub(crate) struct Watched {
     /// What the span of its incarnations says beside what its runner knows.
     pub(crate) names: Option<Arc<Names>>,
-    /// That of the present incarnation.
-    span: Option<Span>,
+    /// That of the present incarnation. What a subscriber does when it goes is user code, and so it would be if it were
+    /// cloned.
+    span: Option<Arc<Contained<Span>>>,
     is_measured: bool,
     longest_poll: Duration,
 }
@@ -58,7 +62,8 @@ impl Watched {
 
 /// A poll, or an end, that is watched until this is dropped.
 pub(super) struct Watch {
-    entered: Option<EnteredSpan>,
+    /// It has been entered.
+    span: Option<Arc<Contained<Span>>>,
     clock: Option<Clock>,
 }
 
@@ -72,8 +77,11 @@ impl Drop for Watch {
         if let Some(Clock { began, note }) = &self.clock {
             note(began.elapsed());
         }
-        // A subscriber is user code.
-        let _ = unwind::dispose(self.entered.take());
+        if let Some(span) = self.span.as_ref().and_then(|span| span.get()) {
+            // A subscriber is user code. One thing at a time: one that panics in all it does would panic twice in a guard of
+            // the span's own.
+            let _ = unwind::guard(|| span.with_subscriber(|(id, subscriber)| subscriber.exit(id)));
+        }
     }
 }
 
@@ -115,20 +123,24 @@ impl<A: ChildActor> Runner<A> {
                 incarnation = self.inbox.incarnation().number(),
             )
         });
-        let before = self.inbox.watched(|own| std::mem::replace(&mut own.span, span.ok()));
-        let _ = unwind::dispose(before);
+        let span = span.ok().map(|span| Arc::new(Contained::new(span)));
+        let before = self.inbox.watched(|own| std::mem::replace(&mut own.span, span));
+        drop(before);
     }
 
     #[cold]
     pub(super) fn watch(self: &Rc<Self>) -> Box<Watch> {
         let (span, is_measured) = self.inbox.watched(|own| (own.span.clone(), own.is_measured));
-        let entered = span.and_then(|span| unwind::guard(|| span.entered()).ok());
+        let span = span.filter(|span| {
+            let enter = |span: &Span| span.with_subscriber(|(id, subscriber)| subscriber.enter(id)).is_some();
+            span.get().is_some_and(|span| unwind::guard(|| enter(span)) == Ok(true))
+        });
         let clock = is_measured.then(|| {
             let runner = Rc::clone(self);
             let note: Box<dyn Fn(Duration)> =
                 Box::new(move |took| runner.inbox.watched(|own| own.longest_poll = own.longest_poll.max(took)));
             Clock { began: Instant::now(), note }
         });
-        Box::new(Watch { entered, clock })
+        Box::new(Watch { span, clock })
     }
 }
