@@ -181,6 +181,12 @@ impl<R> Children<R> {
         self.entries.iter().map(move |(place, number, entry)| (ChildId::new(supervisor, number, place), entry))
     }
 
+    /// In no order that means anything, and without the work that an order takes.
+    pub(crate) fn in_places(&self) -> impl Iterator<Item = (ChildId, &Entry<R>)> {
+        let supervisor = self.supervisor;
+        self.entries.in_places().map(move |(place, number, entry)| (ChildId::new(supervisor, number, place), entry))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

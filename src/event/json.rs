@@ -39,7 +39,12 @@ impl Serialize for Event {
             EventKind::GaveUp { lives, .. } | EventKind::LimitReached { lives, .. } => {
                 map.serialize_entry("lives", &**lives)?;
             }
-            EventKind::LimitNear { limit } => map.serialize_entry("limit", limit)?,
+            EventKind::LimitNear { limit } => {
+                map.serialize_entry("limit", limit)?;
+                // As a chart of all events wants them.
+                map.serialize_entry("used", &limit.used)?;
+                map.serialize_entry("max_restarts", &limit.max_restarts)?;
+            }
             EventKind::ShutdownBegun { children } | EventKind::Unresponsive { children, .. } => {
                 map.serialize_entry("children", children)?;
             }
