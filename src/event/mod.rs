@@ -9,6 +9,8 @@ mod hub;
 #[cfg(feature = "serde")]
 mod json;
 mod log;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod monitor;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -23,6 +25,8 @@ pub(crate) use self::{
     log::{tell_unresponsive, Teller},
     monitor::{watch_child, Watcher},
 };
+#[cfg(feature = "metrics")]
+pub use self::metrics::describe_metrics;
 pub use self::{
     hub::{EventStream, Events, Subscription},
     monitor::{ChildEnd, Monitor},
