@@ -18,6 +18,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use actix::Message;
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+pub use self::metrics::describe_metrics;
 pub(crate) use self::{
     fact::{Exit, Fact, Offender, Subject},
     forward::forward,
@@ -25,8 +27,6 @@ pub(crate) use self::{
     log::{tell_unresponsive, Teller},
     monitor::{watch_child, Watcher},
 };
-#[cfg(feature = "metrics")]
-pub use self::metrics::describe_metrics;
 pub use self::{
     hub::{EventStream, Events, Subscription},
     monitor::{ChildEnd, Monitor},

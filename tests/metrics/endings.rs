@@ -107,11 +107,11 @@ fn by_itself() {
         let supervisor = DynamicSupervisor::builder().start().unwrap();
         let quiet = Probe::child(&Journal::new()).restart(Restart::Transient);
         let quiet = supervisor.start_child(quiet).await.unwrap();
-        let declines = Child::with(|cx: &mut StartContext<Probe>| Probe::new(&Journal::new(), cx.incarnation()));
-        let declines = supervisor.start_child(declines.max_restarts(0, SECOND)).await.unwrap();
+        let spent = Child::with(|cx: &mut StartContext<Probe>| Probe::new(&Journal::new(), cx.incarnation()));
+        let spent = supervisor.start_child(spent.max_restarts(0, SECOND)).await.unwrap();
         assert_eq!(figures.children("running"), 2.0);
         quiet.addr.do_send(Exit(ExitReason::Normal));
-        declines.addr.do_send(Panic("used up"));
+        spent.addr.do_send(Panic("used up"));
         settle().await;
         expect_none(figures);
         assert_eq!((figures.sum("gave_up_total"), figures.sum("exits_total")), (1.0, 2.0));
@@ -132,7 +132,7 @@ fn by_a_panic_of_the_supervisors_own() {
 #[test]
 fn by_a_panic_of_one_that_actix_runs_by_itself() {
     measured(async |figures| {
-        let supervisor = DynamicSupervisor::from_registry();
+        let supervisor = <DynamicSupervisor as ArbiterService>::from_registry();
         supervisor.start_child(Probe::child(&Journal::new())).await.unwrap();
         assert_eq!(figures.children("running"), 1.0);
         assert!(supervisor.send(Bug).await.is_err());

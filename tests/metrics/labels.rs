@@ -106,7 +106,7 @@ fn a_task_is_told_by_the_type_of_its_actor() {
     measured(async |figures| {
         let supervisor = DynamicSupervisor::builder().start().unwrap();
         for n in 0..3 {
-            assert_eq!(supervisor.run_task(async move { n }).await, Ok(n));
+            assert_eq!(supervisor.run_task(Task::new(move || async move { n })).await.unwrap(), n);
         }
         settle().await;
         let actors: BTreeSet<String> =

@@ -73,7 +73,7 @@ fn whatever_is_done_to_children_the_figures_say_what_the_supervisor_says() {
             seed ^= seed >> 7;
             seed ^= seed << 17;
             let (dice, nth) = (seed % 100, (seed >> 32) as usize);
-            let child = (!children.is_empty()).then(|| children[nth % children.len()].clone());
+            let child = (!children.is_empty()).then(|| &children[nth % children.len()]);
             match child {
                 Some(child) if (30..45).contains(&dice) => child.addr.do_send(Panic("crash")),
                 Some(child) if (45..55).contains(&dice) => child.addr.do_send(Exit(ExitReason::Normal)),

@@ -84,6 +84,7 @@ impl One {
         let mut state = self.0 .0.lock().unwrap();
         let values = state.series.entry(self.1.clone()).or_insert_with(|| vec![0.0]);
         values[0] = change(values[0]);
+        // Contained by who tells it; but it poisons the lock, so the test hears of it.
         assert!(values[0] >= 0.0, "{:?} is never less than nothing", self.1);
     }
 }
