@@ -114,6 +114,9 @@ const nameOf = (child) => child.key ?? child.label ?? child.id;
 const alsoCalled = (child) => [child.key !== null && child.key !== child.label ? child.label : null, nameOf(child) === child.id ? null : child.id].filter(Boolean).join(' · ');
 const supervisorOf = (childId) => childId.split('.')[0];
 
+/** The text of a reason without its place, which is told apart. */
+const reasonText = ({ text, location }) => (location && text.endsWith(`, ${location}`) ? text.slice(0, -location.length - 2) : text);
+
 /** The sign and the colour of a reason; its text always stands beside them. */
 function reasonLook(reason) {
   switch (reason.kind) {
@@ -260,7 +263,7 @@ function takeTick(tick) {
   if (tick.tree) {
     Object.assign(told, { tree: tick.tree, at: performance.now() });
     supervisors = new Map();
-    indexTree(tick.tree, 1, null, null);
+    indexTree(tick.tree, 1, null, null, null);
     follow();
   }
   for (const kind of Object.keys(history)) {
@@ -286,12 +289,15 @@ function follow() {
   }
 }
 
-function indexTree(snapshot, level, parent, child) {
-  const { id, name, path } = snapshot;
+function indexTree(snapshot, level, parent, child, calledAbove) {
+  const { id } = snapshot;
+  // What its parent calls it, unless that has no name for it but its type.
+  const name = calledAbove && !calledAbove.includes('::') ? calledAbove : snapshot.name;
+  const path = parent ? `${supervisors.get(parent).path}/${name}` : name;
   supervisors.set(id, { id, name, path, level, parent, child, snapshot });
-  for (const nested of snapshot.nested) {
-    if (nested.snapshot) indexTree(nested.snapshot, level + 1, id, nested.child);
-    else supervisors.set(`child ${nested.child}`, { id: `child ${nested.child}`, name: nested.name, path: `${path}/${nested.name}`, level: level + 1, parent: id, child: nested.child, silent: nested.silent ?? 'not asked' });
+  for (const { child, name, snapshot, silent } of snapshot.nested) {
+    if (snapshot) indexTree(snapshot, level + 1, id, child, name);
+    else supervisors.set(`child ${child}`, { id: `child ${child}`, name, path: `${path}/${name}`, level: level + 1, parent: id, child, silent: silent ?? 'not asked' });
   }
 }
 
@@ -552,7 +558,7 @@ function drawRow(row, child) {
   setText(restarts, child.restarts.toLocaleString('en'));
   const reason = child.last_exit;
   setSign(last, ...(reason ? reasonLook(reason) : ['', '']));
-  setText(last.children[1], reason ? reason.text : '–');
+  setText(last.children[1], reason ? reasonText(reason) : '–');
   setAttribute(last, 'title', reason ? reason.text : null);
   const ended = child.lives?.at(-1);
   setText(last.children[2], reason ? [reason.location, ended ? `after ${duration(ended.uptime_ms)}` : null].filter(Boolean).join(' · ') : '');
@@ -728,7 +734,7 @@ function childDetail() {
 
 function lastExit(reason) {
   const [sign, kind] = reasonLook(reason);
-  return el('div', { class: `last ${reason.abnormal ? 'bad-edge' : ''}` }, el('div', { class: 'reason any', id: 'last-reason' }, icon(sign, kind), ' ', reason.text),
+  return el('div', { class: `last ${reason.abnormal ? 'bad-edge' : ''}` }, el('div', { class: 'reason any', id: 'last-reason' }, icon(sign, kind), ' ', reasonText(reason)),
     reason.location || reason.handling ? el('div', { class: 'muted any' }, [reason.location ? `at ${reason.location}` : null, reason.handling ? `handling ${shortType(reason.handling)}` : null].filter(Boolean).join(', ')) : null);
 }
 
@@ -739,7 +745,7 @@ function lives(child, passed) {
   return [chart(child, passed), el('p', { class: 'legend' }, ...[...kinds].map(([kind, [sign, look]]) => el('span', {}, icon(sign, look), ` ${kind.replace('_', ' ')}`)), child.state === 'running' ? el('span', {}, icon('running', 'running'), ' this life') : null),
     el('ol', { class: 'lives', 'aria-label': 'Lives that ended, the last first' }, ...[...child.lives].reverse().map((life) => {
       const [sign, kind] = reasonLook(life.reason), { location, handling } = life.reason;
-      return el('li', {}, el('div', { class: 'reason any' }, icon(sign, kind), ' ', life.reason.text), el('div', { class: 'when any' }, `no. ${life.incarnation}, ended ${ago(life.ended_ms_ago)}, lived ${duration(life.uptime_ms)}${location ? `, ${location}` : ''}${handling ? `, handling ${shortType(handling)}` : ''}`));
+      return el('li', {}, el('div', { class: 'reason any' }, icon(sign, kind), ' ', reasonText(life.reason)), el('div', { class: 'when any' }, `no. ${life.incarnation}, ended ${ago(life.ended_ms_ago)}, lived ${duration(life.uptime_ms)}${location ? `, ${location}` : ''}${handling ? `, handling ${shortType(handling)}` : ''}`));
     }))];
 }
 
