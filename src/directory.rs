@@ -85,8 +85,8 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(crate) fn text(&self) -> String {
-        self.key.text()
+    pub(crate) fn key(&self) -> &ChildKey {
+        &self.key
     }
 }
 
@@ -229,7 +229,7 @@ mod tests {
         let listed = Listed::new(HERE);
         let keys = listed.keys();
         let (text, number) = (held(keys, "a"), held(keys, 7));
-        assert_eq!(text.text(), "a");
+        assert_eq!(text.key().text(), "a");
         keys.insert(&text, holder(1));
         keys.insert(&number, holder(2));
         assert_eq!([find(keys, "a"), find(keys, &7_u64), find(keys, "7")], [Some(1), Some(2), None]);

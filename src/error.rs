@@ -131,6 +131,30 @@ pub enum StopError {
     Unresponsive,
 }
 
+/// Why a child cannot be monitored.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MonitorError {
+    /// The supervisor has no such child: it is gone, or never was one of its own.
+    #[error("no such child")]
+    NotFound,
+    /// There is no supervisor any more, and so none of its children.
+    #[error("the supervisor is gone")]
+    SupervisorGone,
+}
+
+/// Why there is no snapshot.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// There is no supervisor any more.
+    #[error("the supervisor is gone")]
+    SupervisorGone,
+    /// Its thread is blocked; or it is a nested one that waits to be restarted itself.
+    #[error("the supervisor does not answer in time")]
+    Unresponsive,
+}
+
 /// There is no supervisor to ask.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the supervisor is gone")]

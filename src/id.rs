@@ -51,11 +51,12 @@ impl fmt::Debug for ChildId {
     }
 }
 
-/// Which supervisor of this process an id belongs to. The counter is a source of fresh names, nothing reads it.
+/// One incarnation of a supervisor of this process. It prints as the first part of its children's ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct SupervisorId(u64);
+pub struct SupervisorId(u64);
 
 impl SupervisorId {
+    /// The counter is a source of fresh names, nothing reads it.
     pub(crate) fn fresh() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))

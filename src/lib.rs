@@ -55,7 +55,8 @@
 //! | start, end, count, list | [`SupervisorAddr`], the methods of `Addr<DynamicSupervisor>`; each is a message too |
 //! | run a future as a child, await its result, run many with a bound | [`Task`], [`TaskSupervisor`] |
 //! | say why an actor stops | [`ExitContext::exit`], [`ExitReason`] |
-//! | see what happens | the `tracing` (or `log`) target `actix_dynamic_supervisor` |
+//! | see what happens | the `tracing` (or `log`) target `actix_dynamic_supervisor`; [`SupervisorAddr::events`], [`SupervisorAddr::monitor`] |
+//! | see what runs, what fell, and why | [`SupervisorAddr::snapshot`], [`ChildInfo::lives`], [`RestartLimit`], [`PanicHook`] |
 //! | come from `actix::Supervisor`, a map of addresses, or services | `docs/migration.md` in the repository |
 //! | see it in an application with actix-web | `examples/rooms.rs` |
 //! | know why it is so, and what differs from Elixir | `DESIGN.md` in the repository |
@@ -78,6 +79,7 @@ mod event;
 mod exit;
 mod id;
 mod key;
+mod panics;
 mod partition;
 mod policy;
 mod registry;
@@ -88,25 +90,35 @@ mod supervisor;
 mod task;
 mod text;
 mod unwind;
+#[cfg(feature = "serde")]
+mod wire;
 
 pub use crate::{
     children::{ChildCounts, ChildState},
-    error::{AlreadyStarted, ReinitError, StartChildError, StopError, SupervisorGone, TerminateChildError},
+    error::{
+        AlreadyStarted, MonitorError, ReinitError, SnapshotError, StartChildError, StopError, SupervisorGone,
+        TerminateChildError,
+    },
+    event::{ChildEnd, Event, EventChild, EventKind, EventStream, Events, Monitor, Origin, Subscription},
     exit::{BoxError, ExitReason, Failure},
-    id::ChildId,
+    id::{ChildId, SupervisorId},
     key::{ChildKey, Key},
+    panics::PanicHook,
     partition::{PartitionSupervisor, Partitions},
     policy::{Backoff, Budget, ChildType, GiveUp, Restart, Shutdown},
     runner::ExitContext,
-    snapshot::{ChildInfo, ShutdownReport},
+    snapshot::{
+        Branch, ChildFilter, ChildInfo, Life, RestartLimit, ShutdownReport, Snapshot, Sum, SupervisorState,
+        TakeSnapshot, Told,
+    },
     spec::{
         Child, ChildActor, ChildSpec, Flags, MissingExtra, OnUnresponsive, OnceChild, Placement, Start, StartContext,
         StartResult, Starting, Strategy,
     },
     supervisor::{
         Answer, AwaitExit, Builder, ChildHandle, CountChildren, DynamicSupervisor, GetOrStart, Init, InitialChildren,
-        KillChild, Linked, Module, Reinit, StartChild, StartError, Started, Stop, SupervisorAddr, SupervisorModule,
-        SupervisorRegistry, TerminateChild, Termination, WhichChildren,
+        KillChild, Linked, Module, MonitorChild, Reinit, StartChild, StartError, Started, Stop, Subscribe,
+        SupervisorAddr, SupervisorModule, SupervisorRegistry, TerminateChild, Termination, WhichChildren,
     },
     task::{IntoTask, OnceTask, RunningTask, Task, TaskActor, TaskError, TaskStream, TaskSupervisor},
     unwind::PanicReport,
@@ -116,12 +128,13 @@ pub use crate::{
 pub mod prelude {
     #[doc(no_inline)]
     pub use crate::{
-        unwind::PanicReport, Backoff, BoxError, Budget, Child, ChildActor, ChildCounts, ChildHandle, ChildId,
-        ChildInfo, ChildKey, ChildSpec, ChildState, ChildType, CountChildren, DynamicSupervisor, ExitContext,
-        ExitReason, Flags, GetOrStart, GiveUp, Init, KillChild, Linked, MissingExtra, OnUnresponsive,
-        PartitionSupervisor, Partitions, Placement, Restart, Shutdown, ShutdownReport, Start, StartChild,
-        StartChildError, StartContext, StartError, Started, Starting, Stop, SupervisorAddr, SupervisorGone,
-        SupervisorModule, Task, TaskError, TaskSupervisor, TerminateChild, TerminateChildError, WhichChildren,
+        unwind::PanicReport, Backoff, BoxError, Budget, Child, ChildActor, ChildCounts, ChildFilter, ChildHandle,
+        ChildId, ChildInfo, ChildKey, ChildSpec, ChildState, ChildType, CountChildren, DynamicSupervisor, Event,
+        EventKind, EventStream, Events, ExitContext, ExitReason, Flags, GetOrStart, GiveUp, Init, KillChild, Linked,
+        MissingExtra, OnUnresponsive, PartitionSupervisor, Partitions, Placement, Restart, Shutdown, ShutdownReport,
+        Start, StartChild, StartChildError, StartContext, StartError, Started, Starting, Stop, Subscribe,
+        SupervisorAddr, SupervisorGone, SupervisorModule, TakeSnapshot, Task, TaskError, TaskSupervisor,
+        TerminateChild, TerminateChildError, WhichChildren,
     };
 }
 

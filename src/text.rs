@@ -3,7 +3,10 @@
 //! Panic messages, error texts and ids may hold whatever a client typed. Everything that reaches a log or a
 //! [`PanicReport`](crate::PanicReport) passes through here, so that no newline and no terminal escape does.
 
-use std::fmt::{self, Display, Write};
+use std::{
+    fmt::{self, Display, Write},
+    time::Duration,
+};
 
 /// The longest text kept, in bytes of UTF-8, the mark of a cut included.
 pub(crate) const LIMIT_BYTES: usize = 1024;
@@ -24,6 +27,23 @@ pub(crate) fn clip_to(limit_bytes: usize, value: impl Display) -> String {
         clip.kept.push_str(CUT_MARK);
     }
     clip.kept
+}
+
+/// A duration in two words at most: `850 µs`, `1.2 s`, `3 min 20 s`, `5 d 3 h`.
+pub(crate) fn brief(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let pair = |large: u64, unit: &str, small: u64, rest: &str| match small {
+        0 => format!("{large} {unit}"),
+        _ => format!("{large} {unit} {small} {rest}"),
+    };
+    match seconds {
+        0 if duration.as_millis() == 0 => format!("{} µs", duration.as_micros()),
+        0 => format!("{} ms", duration.as_millis()),
+        1..60 => format!("{}.{} s", seconds, duration.subsec_millis() / 100),
+        60..3_600 => pair(seconds / 60, "min", seconds % 60, "s"),
+        3_600..86_400 => pair(seconds / 3_600, "h", seconds / 60 % 60, "min"),
+        _ => pair(seconds / 86_400, "d", seconds / 3_600 % 24, "h"),
+    }
 }
 
 struct Clip {
@@ -77,6 +97,14 @@ mod tests {
         assert!(cut.len() <= LIMIT_BYTES, "{} bytes", cut.len());
         assert!(cut.ends_with(CUT_MARK));
         assert!(clip("x".repeat(LIMIT_BYTES - CUT_MARK.len())).ends_with('x'));
+    }
+
+    #[test]
+    fn a_duration_is_told_in_two_words_at_most() {
+        let texts = [0, 850, 12_345, 1_290_000, 60_000_000, 200_000_000, 7_199_000_000, 442_800_000_000]
+            .map(|micros| brief(Duration::from_micros(micros)));
+        assert_eq!(texts, ["0 µs", "850 µs", "12 ms", "1.2 s", "1 min", "3 min 20 s", "1 h 59 min", "5 d 3 h"]);
+        assert!(brief(Duration::MAX).ends_with('h'));
     }
 
     #[test]

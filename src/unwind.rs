@@ -13,31 +13,66 @@ use std::{
     sync::Arc,
 };
 
-use crate::text;
+use crate::{
+    panics::{self, Origin},
+    text,
+};
 
 /// What a caught panic said, cut to 1 KiB and with control characters escaped.
 ///
-/// Only the message is kept: where it happened is known to the panic hook alone, and this crate installs none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PanicReport {
-    message: Arc<str>,
+/// Where it happened is known to the panic hook of the process alone: with a [`PanicHook`](crate::PanicHook) it is told,
+/// too.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PanicReport(Arc<Panic>);
+
+#[derive(PartialEq, Eq)]
+struct Panic {
+    message: String,
+    origin: Option<Box<Origin>>,
 }
 
 impl PanicReport {
+    #[cfg(test)]
     pub(crate) fn new(message: impl fmt::Display) -> Self {
-        Self { message: text::clip(message).into() }
+        Self(Arc::new(Panic { message: text::clip(message), origin: None }))
     }
 
     /// The panic's message; a fixed text if its payload was neither a `&str` nor a `String`.
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
+    }
+
+    /// File and line where it happened; only with a [`PanicHook`](crate::PanicHook).
+    #[must_use]
+    pub fn location(&self) -> Option<(&str, u32)> {
+        self.0.origin.as_ref().map(|origin| (&*origin.file, origin.line))
+    }
+
+    /// The type of the message that was being handled; only with
+    /// [`PanicHook::message_types`](crate::PanicHook::message_types).
+    #[must_use]
+    pub fn handling(&self) -> Option<&str> {
+        self.0.origin.as_ref()?.handling.as_deref()
     }
 }
 
 impl fmt::Display for PanicReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(self.message())?;
+        if let Some((file, line)) = self.location() {
+            write!(f, ", {file}:{line}")?;
+        }
+        match self.handling() {
+            Some(message) => write!(f, ", handling {message}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for PanicReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PanicReport({self})")
     }
 }
 
@@ -95,11 +130,14 @@ pub(crate) fn text_of(value: impl Display) -> String {
 }
 
 fn report(payload: Box<dyn Any + Send>) -> PanicReport {
-    let report = match (payload.downcast_ref::<&'static str>(), payload.downcast_ref::<String>()) {
-        (Some(message), _) => PanicReport::new(message),
-        (_, Some(message)) => PanicReport::new(message),
-        _ => PanicReport::new("(a payload that is not text)"),
+    let said = match (payload.downcast_ref::<&'static str>(), payload.downcast_ref::<String>()) {
+        (Some(message), _) => Some(text::clip(message)),
+        (_, Some(message)) => Some(text::clip(message)),
+        _ => None,
     };
+    let origin = panics::origin(said.as_deref()).map(Box::new);
+    let message = said.unwrap_or_else(|| String::from("(a payload that is not text)"));
+    let report = PanicReport(Arc::new(Panic { message, origin }));
     if let Err(second) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
         // A payload of a payload: leaking it is the only end that cannot panic again.
         mem::forget(second);

@@ -12,7 +12,8 @@ use std::{
 const ALLOWED: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("id", &[]),
-    ("unwind", &["text"]),
+    ("panics", &["text"]),
+    ("unwind", &["panics", "text"]),
     ("exit", &["text", "unwind"]),
     ("key", &["unwind"]),
     ("directory", &["key", "id"]),
@@ -23,8 +24,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("children", &["spec", "policy", "exit", "id", "unwind"]),
     ("runner", &["spec", "policy", "exit", "id", "unwind"]),
     ("registry", &["unwind"]),
-    ("snapshot", &["children", "spec", "policy", "exit", "id"]),
-    ("event", &["runner", "spec", "exit", "id", "unwind"]),
+    // How types look as JSON.
+    ("wire", &["policy", "exit", "id", "unwind"]),
+    ("snapshot", &["wire", "children", "spec", "policy", "exit", "id", "text", "unwind"]),
+    ("event", &["snapshot", "wire", "children", "runner", "spec", "policy", "key", "exit", "id", "text", "unwind"]),
     (
         "supervisor",
         &[

@@ -10,6 +10,7 @@ use std::{fmt, iter::Sum};
 ///
 /// The same four numbers. `specs` is the number of children; older editions of its documentation say "always 1".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct ChildCounts {
     /// All children.

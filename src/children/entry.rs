@@ -1,11 +1,11 @@
 //! One child in the table.
 
-use std::{rc::Rc, time::Instant};
+use std::{collections::VecDeque, fmt, rc::Rc, time::Instant};
 
 use crate::{
     exit::ExitReason,
     id::Incarnation,
-    policy::RestartWindow,
+    policy::{RestartWindow, Usage},
     spec::{Patience, Rules},
 };
 
@@ -37,6 +37,7 @@ impl Phase {
 
 /// What a child is doing, as [`which_children`](crate::SupervisorAddr::which_children) shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum ChildState {
     /// Its first start goes on; only an asynchronous one is ever seen.
@@ -47,6 +48,17 @@ pub enum ChildState {
     Restarting,
     /// It has been asked to end and has not yet.
     Stopping,
+}
+
+impl fmt::Display for ChildState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Restarting => "restarting",
+            Self::Stopping => "stopping",
+        })
+    }
 }
 
 impl From<Phase> for ChildState {
@@ -75,10 +87,25 @@ pub(crate) struct Entry<R> {
     pub(crate) seat: R,
 }
 
+#[derive(Default)]
 pub(super) struct Past {
-    pub(super) last_exit: ExitReason,
+    pub(super) last_exit: Option<ExitReason>,
+    /// When the incarnation began that has been asked to end.
+    began: Option<Instant>,
+    /// The last incarnations that have ended, and tries that failed, oldest first.
+    lives: VecDeque<Life>,
     /// Only with a delay or a limit of its own.
     pub(super) trials: Option<Box<Trials>>,
+}
+
+/// One incarnation that is over, or a try that came to nothing.
+#[derive(Clone)]
+pub(crate) struct Life {
+    pub(crate) incarnation: Incarnation,
+    pub(crate) began: Instant,
+    pub(crate) ended: Instant,
+    pub(crate) reason: ExitReason,
+    pub(crate) has_started: bool,
 }
 
 /// The tries of a child that has patience.
@@ -100,7 +127,7 @@ impl<R> Entry<R> {
     }
 
     pub(crate) fn last_exit(&self) -> Option<&ExitReason> {
-        self.past.as_ref().map(|past| &past.last_exit)
+        self.past.as_ref()?.last_exit.as_ref()
     }
 
     /// When it is tried again, if it waits for that.
@@ -110,6 +137,51 @@ impl<R> Entry<R> {
 
     pub(super) fn patience(&self) -> Option<&Patience> {
         self.rules.patience.as_deref()
+    }
+
+    /// Oldest first.
+    pub(crate) fn lives(&self) -> impl ExactSizeIterator<Item = &Life> + DoubleEndedIterator {
+        const NONE: &VecDeque<Life> = &VecDeque::new();
+        self.past.as_ref().map_or(NONE, |past| &past.lives).iter()
+    }
+
+    /// When the incarnation that is alive began, if one is.
+    pub(crate) fn began(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Running => Some(self.since),
+            Phase::Stopping => self.past.as_ref()?.began,
+            Phase::Starting | Phase::Restarting | Phase::Cancelling => None,
+        }
+    }
+
+    /// How much of a restart limit of its own is used.
+    pub(crate) fn usage(&self, now: Instant) -> Option<Usage> {
+        let budget = self.patience()?.budget?;
+        let window = self.past.as_ref().and_then(|past| past.trials.as_ref()?.window.as_ref());
+        Some(match window {
+            Some(window) => window.usage(now),
+            None => RestartWindow::new(budget.max_restarts, budget.within).usage(now),
+        })
+    }
+
+    /// Keeps at most so many of its last lives.
+    pub(super) fn note_life(&mut self, life: Life, most: usize) {
+        let past = self.past.get_or_insert_default();
+        if past.lives.len() >= most {
+            past.lives.drain(..=past.lives.len() - most.max(1));
+        }
+        if most > 0 {
+            past.lives.push_back(life);
+        }
+    }
+
+    /// The present incarnation has ended.
+    pub(super) fn note_end(&mut self, reason: &ExitReason, now: Instant, most: usize) {
+        if let (Some(began), true) = (self.began(), most > 0) {
+            let incarnation = self.incarnation;
+            self.note_life(Life { incarnation, began, ended: now, reason: reason.clone(), has_started: true }, most);
+        }
+        self.past.get_or_insert_default().last_exit = Some(reason.clone());
     }
 
     pub(super) fn trials(&mut self) -> Option<&mut Trials> {
@@ -126,6 +198,9 @@ impl<R> Entry<R> {
 
     /// Through the table only: it keeps the counts.
     pub(super) fn set_phase(&mut self, phase: Phase, now: Instant) {
+        if let (Phase::Running, Phase::Stopping) = (self.phase, phase) {
+            self.past.get_or_insert_default().began = Some(self.since);
+        }
         self.phase = phase;
         self.since = now;
     }

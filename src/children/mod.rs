@@ -7,16 +7,18 @@ mod counts;
 mod entry;
 mod table;
 
-use std::time::{Duration, Instant};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
-use self::entry::Past;
-pub(crate) use self::entry::{Entry, Phase};
+pub(crate) use self::entry::{Entry, Life, Phase};
 use self::table::Table;
 pub use self::{counts::ChildCounts, entry::ChildState};
 use crate::{
     exit::ExitReason,
     id::{ChildId, Incarnation, SupervisorId},
-    policy::{Backoff, Budget, ChildType, GiveUp, RestartWindow},
+    policy::{Backoff, Budget, ChildType, GiveUp, RestartWindow, Usage},
     spec::Flags,
     unwind::PanicReport,
 };
@@ -33,6 +35,10 @@ pub(crate) struct Children<R> {
     window: RestartWindow,
     /// For children that have none of their own.
     backoff: Option<Backoff>,
+    /// How many lives of a child are kept.
+    last_lives: usize,
+    /// The limit has come nearer than has been told.
+    is_near: bool,
 }
 
 /// No place left.
@@ -70,6 +76,8 @@ pub(crate) enum Again<R> {
 pub(crate) struct Wait {
     pub(crate) next: Incarnation,
     pub(crate) delay: Duration,
+    /// Which try it is since the child last ran for long.
+    pub(crate) tries: u32,
     /// The user's function that was to tell the delay panicked.
     pub(crate) panic: Option<PanicReport>,
 }
@@ -95,6 +103,8 @@ impl<R> Children<R> {
             limit: flags.max_children,
             window: RestartWindow::new(flags.max_restarts, flags.period),
             backoff: flags.backoff.clone(),
+            last_lives: flags.last_lives,
+            is_near: false,
         }
     }
 
@@ -107,6 +117,21 @@ impl<R> Children<R> {
         self.limit = flags.max_children;
         self.window.set_limits(flags.max_restarts, flags.period);
         self.backoff = flags.backoff.clone();
+        self.last_lives = flags.last_lives;
+    }
+
+    pub(crate) fn max_children(&self) -> Option<usize> {
+        self.limit
+    }
+
+    /// How much of the restart limit is used.
+    pub(crate) fn usage(&self, now: Instant) -> Usage {
+        self.window.usage(now)
+    }
+
+    /// Has the limit come so near that it is to be told? Asked once.
+    pub(crate) fn has_come_near(&mut self) -> bool {
+        mem::take(&mut self.is_near)
     }
 
     /// Is there a place for one more? Then this is its id.
@@ -196,11 +221,9 @@ impl<R> Children<R> {
         reason: &ExitReason,
         now: Instant,
     ) -> AfterExit<R> {
+        let last_lives = self.last_lives;
         let Some(entry) = self.present(id, incarnation) else { return AfterExit::Stale };
-        match &mut entry.past {
-            Some(past) => past.last_exit = reason.clone(),
-            None => entry.past = Some(Box::new(Past { last_exit: reason.clone(), trials: None })),
-        }
+        entry.note_end(reason, now, last_lives);
         let (phase, restart, ran_since) = (entry.phase(), entry.rules.restart, entry.since());
         match phase {
             Phase::Stopping | Phase::Cancelling => self.remove(id).map_or(AfterExit::Stale, AfterExit::Stopped),
@@ -231,12 +254,11 @@ impl<R> Children<R> {
         if is_counted || !is_running || !comes_back {
             return self.exited(id, incarnation, &ExitReason::ArbiterGone, now);
         }
+        let last_lives = self.last_lives;
+        let Some(entry) = self.get_mut(id) else { return AfterExit::Stale };
+        entry.note_end(&ExitReason::ArbiterGone, now, last_lives);
         self.set_phase(id, Phase::Restarting, now);
         let Some(entry) = self.get_mut(id) else { return AfterExit::Stale };
-        match &mut entry.past {
-            Some(past) => past.last_exit = ExitReason::ArbiterGone,
-            None => entry.past = Some(Box::new(Past { last_exit: ExitReason::ArbiterGone, trials: None })),
-        }
         entry.incarnation = entry.incarnation.next();
         AfterExit::Again(Again::Restart(entry.incarnation))
     }
@@ -270,10 +292,10 @@ impl<R> Children<R> {
                 Charged::Admitted => None,
                 Charged::Parked { every } => Some(every),
                 Charged::UsedUp => return self.remove(id).map(Again::GiveUpOn),
-                Charged::Escalated if self.window.admit(now) => None,
+                Charged::Escalated if self.admit_restart(now) => None,
                 Charged::Escalated => return self.remove(id).map(Again::GiveUp),
             },
-            None if self.window.admit(now) => None,
+            None if self.admit_restart(now) => None,
             None => return self.remove(id).map(Again::GiveUp),
         };
         let entry = self.get_mut(id)?;
@@ -287,6 +309,21 @@ impl<R> Children<R> {
                 Again::Wait(wait(entry, next, now, |tries, reason| backoff.delay(tries, reason, salt)))
             }
         })
+    }
+
+    /// Notes a try in the supervisor's limit.
+    fn admit_restart(&mut self, now: Instant) -> bool {
+        let is_admitted = self.window.admit(now);
+        self.is_near |= is_admitted && self.window.has_come_near();
+        is_admitted
+    }
+
+    /// A try of a restart has failed, which belongs to what is told of the child's last lives.
+    pub(crate) fn note_failed_try(&mut self, id: ChildId, incarnation: Incarnation, reason: ExitReason, now: Instant) {
+        let last_lives = self.last_lives;
+        if let Some(entry) = self.present(id, incarnation) {
+            entry.note_life(Life { incarnation, began: now, ended: now, reason, has_started: false }, last_lives);
+        }
     }
 
     /// Notes a try in the child's own limit.
@@ -381,16 +418,18 @@ fn wait<R>(
     now: Instant,
     delay: impl FnOnce(u32, &ExitReason) -> Result<Duration, PanicReport>,
 ) -> Wait {
-    let Some(past) = &mut entry.past else { return Wait { next, delay: Duration::ZERO, panic: None } };
+    let no_delay = Wait { next, delay: Duration::ZERO, tries: 0, panic: None };
+    let Some(past) = &mut entry.past else { return no_delay };
+    let Some(last_exit) = &past.last_exit else { return no_delay };
     let trials = past.trials.get_or_insert_default();
     trials.tries = trials.tries.saturating_add(1);
-    let (delay, panic) = match delay(trials.tries, &past.last_exit) {
+    let (delay, panic) = match delay(trials.tries, last_exit) {
         Ok(delay) => (delay, None),
         Err(panic) => (Duration::ZERO, Some(panic)),
     };
     // Later than any clock can tell: it stays away until it is terminated.
     trials.due = (!delay.is_zero()).then(|| now.checked_add(delay).or(now.checked_add(A_CENTURY)).unwrap_or(now));
-    Wait { next, delay, panic }
+    Wait { next, delay, tries: trials.tries, panic }
 }
 
 const A_CENTURY: Duration = Duration::from_secs(3_155_760_000);

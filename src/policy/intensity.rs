@@ -18,11 +18,23 @@ pub(crate) struct RestartWindow {
     period: Duration,
     /// Oldest first.
     notes: VecDeque<Instant>,
+    /// What has been told of how near the limit is: 0, 50 or 80 %.
+    told_percent: u8,
+}
+
+/// How much of a restart limit is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) used: usize,
+    pub(crate) max_restarts: u32,
+    pub(crate) period: Duration,
+    /// When the oldest restart that counts will not count any more.
+    pub(crate) next_free: Option<Instant>,
 }
 
 impl RestartWindow {
     pub(crate) fn new(max_restarts: u32, period: Duration) -> Self {
-        Self { max_restarts, period, notes: VecDeque::new() }
+        Self { max_restarts, period, notes: VecDeque::new(), told_percent: 0 }
     }
 
     /// New limits; the notes stay.
@@ -43,6 +55,30 @@ impl RestartWindow {
         let admitted = self.notes.len() < allowed;
         self.notes.push_back(now);
         admitted
+    }
+
+    /// How much of it is used at `now`.
+    pub(crate) fn usage(&self, now: Instant) -> Usage {
+        let counts = |note: &&Instant| now.saturating_duration_since(**note) <= self.period;
+        let used = self.notes.iter().filter(counts).count();
+        Usage {
+            used,
+            max_restarts: self.max_restarts,
+            period: self.period,
+            next_free: self.notes.iter().find(counts).and_then(|note| note.checked_add(self.period)),
+        }
+    }
+
+    /// After a try that was admitted: has one half, or four fifths, of the limit been reached that was not before?
+    pub(crate) fn has_come_near(&mut self) -> bool {
+        let (used, limit) = (self.notes.len() as u64, u64::from(self.max_restarts));
+        let percent = match () {
+            () if used * 100 >= limit * 80 => 80,
+            () if used * 100 >= limit * 50 => 50,
+            () => 0,
+        };
+        let before = std::mem::replace(&mut self.told_percent, percent);
+        percent > before
     }
 
     #[cfg(test)]
@@ -106,6 +142,42 @@ mod tests {
             let _ = window.admit(now);
             assert!(window.noted() <= 4);
         }
+    }
+
+    #[test]
+    fn what_is_used_and_when_the_next_is_free_can_be_read_before_the_limit_is_reached() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut window = RestartWindow::new(3, PERIOD);
+        let used = |window: &RestartWindow, now| {
+            let usage = window.usage(now);
+            (usage.used, usage.next_free)
+        };
+        assert_eq!(used(&window, start), (0, None));
+        assert!(window.admit(at(0)) && window.admit(at(2)));
+        assert_eq!(used(&window, at(2)), (2, Some(at(5))));
+        assert_eq!(used(&window, at(5)), (2, Some(at(5))), "exactly one period ago still counts");
+        assert_eq!(used(&window, at(6)), (1, Some(at(7))));
+        assert_eq!(used(&window, at(8)), (0, None));
+    }
+
+    #[test]
+    fn it_is_told_once_that_a_half_and_four_fifths_are_reached_and_again_after_it_was_less() {
+        let start = Instant::now();
+        let mut window = RestartWindow::new(10, PERIOD);
+        let mut near = |seconds| {
+            let admitted = window.admit(start + Duration::from_secs(seconds));
+            admitted.then(|| window.has_come_near())
+        };
+        let told: Vec<_> = (0..11).map(|_| near(0)).collect();
+        let at = |tries: &[Option<bool>]| {
+            (1..).zip(tries).filter(|(_, near)| **near == Some(true)).map(|(n, _)| n).collect()
+        };
+        let (at, refused): (Vec<i32>, _) = (at(&told), told[10]);
+        assert_eq!((at, refused), (vec![5, 8], None));
+        assert_eq!(near(6), Some(false), "a period later it is far again");
+        let again: Vec<_> = (0..4).map(|_| near(6)).collect();
+        assert_eq!(again, [Some(false), Some(false), Some(false), Some(true)]);
     }
 
     #[test]

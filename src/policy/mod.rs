@@ -17,6 +17,6 @@ pub use self::{
     shutdown::{ChildType, Shutdown},
 };
 pub(crate) use self::{
-    intensity::RestartWindow,
+    intensity::{RestartWindow, Usage},
     shutdown::{is_expected_end, Asked},
 };

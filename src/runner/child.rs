@@ -77,7 +77,8 @@ impl<A: ChildActor> Runner<A> {
 
     /// Makes this the runner whose incarnation is being polled, or ends, until the guard is dropped.
     pub(super) fn sit(self: &Rc<Self>) -> Seated {
-        seat::take(Rc::clone(self) as Rc<dyn Seat>)
+        let watch = if self.inbox.is_watched() { Some(self.watch()) } else { None };
+        seat::take(Rc::clone(self) as Rc<dyn Seat>, watch)
     }
 
     pub(super) fn start_context(
@@ -117,6 +118,7 @@ impl<A: ChildActor> Runner<A> {
             Ok(Start::Ignore) => return Err(StartFailure::Ignored),
             Err(error) => return Err(StartFailure::Error(error)),
         };
+        self.new_span();
         let _seated = self.sit();
         let mut ctx = self.inbox.context();
         if self.inbox.incarnation() > id::Incarnation::FIRST {
@@ -256,6 +258,7 @@ impl<A: ChildActor> Runner<A> {
     fn tell_exit(&self, life: &mut Life<A>, ended: Ended) {
         if self.inbox.is_leaving() {
             self.leave(life);
+            self.tell_undelivered();
             self.report(What::Gone(Some(ended)));
         } else if self.birth.is_some() {
             life.note_exit(self.inbox.incarnation(), &ended);
@@ -311,6 +314,14 @@ impl<A: ChildActor> Runner<A> {
             // Where nobody takes the report it is dropped, and what it holds is user code.
             let incarnation = self.inbox.incarnation();
             let _ = unwind::guard(|| birth.link.reports.report(Report { child: birth.id(), incarnation, what }));
+        }
+    }
+
+    /// Tells what was left in the queue, if something was.
+    pub(super) fn tell_undelivered(&self) {
+        match self.inbox.take_undelivered() {
+            0 => {}
+            undelivered => self.report(What::Undelivered(undelivered)),
         }
     }
 

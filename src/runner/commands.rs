@@ -8,15 +8,16 @@ use super::{
     child::{deadline, has_overrun, inline_context, Runner, State, Task},
     inbox::addr_key,
     launch::Birth,
-    protocol::{Begun, Ended, NotAlive, Run, StartFailure, Stopped, What},
+    protocol::{Begun, Ended, Leavings, NotAlive, Run, StartFailure, Stopped, What},
     remote::Stranded,
+    vitals::Examined,
 };
 use crate::{
     exit::ExitReason,
     id,
     policy::Shutdown,
     spec::{ChildActor, Starting, When},
-    unwind::{self, PanicReport},
+    unwind,
 };
 
 impl<A: ChildActor> Run for Runner<A> {
@@ -106,17 +107,20 @@ impl<A: ChildActor> Run for Runner<A> {
         }
     }
 
-    fn end(self: Rc<Self>) -> Option<PanicReport> {
+    fn end(self: Rc<Self>) -> Leavings {
         // Never borrowed here: a handle is dropped in its supervisor's turn, never from within its own child's.
-        let mut life = self.life.try_borrow_mut().ok()?;
-        if matches!(life.state, State::Over) {
-            return self.inbox.take_residue();
-        }
+        let Ok(mut life) = self.life.try_borrow_mut() else { return Leavings::default() };
         // Nothing is reported: who held the handle has given the child up.
-        match self.finish(&mut life, ExitReason::Shutdown) {
+        let told = if matches!(life.state, State::Over) { None } else { self.finish(&mut life, ExitReason::Shutdown) };
+        let residue = match told {
             Some(What::Exited(Ended { residue: Some(residue), .. })) => Some(residue),
             _ => self.inbox.take_residue(),
-        }
+        };
+        Leavings { residue, undelivered: self.inbox.take_undelivered() }
+    }
+
+    fn examine(&self, queues: bool) -> Examined {
+        Examined::Now(self.vitals(queues))
     }
 
     fn weak_addr(&self) -> Box<dyn Any + Send + Sync> {

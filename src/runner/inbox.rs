@@ -25,6 +25,7 @@ use super::{
     pump::{Budget, Door, Pump},
     seat::Obituary,
     shared::{Lent, Shared},
+    vitals::Watched,
 };
 use crate::{
     exit::ExitReason,
@@ -35,6 +36,9 @@ use crate::{
 
 /// How many messages of a closed mailbox are dropped in one go.
 pub(super) const FEW: usize = 128;
+
+/// How many messages of a queue are counted at most.
+const COUNT_LIMIT: usize = 1_024;
 
 /// How many messages are taken out of a mailbox before it is closed.
 const DRAIN_LIMIT: usize = 1 << 16;
@@ -51,19 +55,33 @@ pub(super) struct Inbox<A: ChildActor> {
     door: Cell<Door>,
     /// The pump was dropped by its context: somebody cancelled the handle under which messages are handled.
     is_pump_lost: Cell<bool>,
+    /// Messages have been laid aside, and are to be handled first.
+    has_front: Cell<bool>,
+    /// Somebody wants to know when it is polled: see [`vitals`](super::vitals).
+    is_watched: Cell<bool>,
     budget: Budget,
-    /// Ends when nobody holds an address any more, as a plain actor does. Only for supervisors without a parent. Asked
-    /// once: one that takes its time (`Running::Continue`) would else be asked again within the same poll, for ever.
-    ends_unreferenced: Cell<bool>,
-    is_closed: Cell<bool>,
-    /// It is not on its supervisor's arbiter.
-    is_elsewhere: Cell<bool>,
-    /// Its end, when it comes, is for good. Only of a child on an arbiter of its own.
-    is_leaving: Cell<bool>,
-    /// The incarnation was asked to stop: an end that gives no reason is then a shutdown.
-    is_asked_to_end: Cell<bool>,
+    marks: Cell<Marks>,
     /// The present one, or the last. Here where there is room for it.
     incarnation: Cell<Incarnation>,
+    /// How many messages have been taken out of the queue, but for what goes beyond 32 bits.
+    handled: Cell<u32>,
+}
+
+/// What is seldom asked, a bit each.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Marks(u8);
+
+impl Marks {
+    /// Ends when nobody holds an address any more, as a plain actor does. Only for supervisors without a parent. Asked
+    /// once: one that takes its time (`Running::Continue`) would else be asked again within the same poll, for ever.
+    const ENDS_UNREFERENCED: Self = Self(1);
+    const IS_CLOSED: Self = Self(1 << 1);
+    /// It is not on its supervisor's arbiter.
+    const IS_ELSEWHERE: Self = Self(1 << 2);
+    /// Its end, when it comes, is for good. Only of a child on an arbiter of its own.
+    const IS_LEAVING: Self = Self(1 << 3);
+    /// The incarnation was asked to stop: an end that gives no reason is then a shutdown.
+    const IS_ASKED_TO_END: Self = Self(1 << 4);
 }
 
 struct Rare<A: ChildActor> {
@@ -77,11 +95,29 @@ struct Rare<A: ChildActor> {
     shared: Option<Arc<Shared<A>>>,
     /// Messages of the closed mailbox that have not been dropped yet.
     left: VecDeque<Envelope<A>>,
+    /// How many there were.
+    undelivered: usize,
+    /// Messages that were laid aside when the queue was counted.
+    front: VecDeque<Envelope<A>>,
+    /// What goes beyond 32 bits of how many messages were handled.
+    handled_high: u64,
+    /// What is kept for who watches.
+    watched: Watched,
 }
 
 impl<A: ChildActor> Default for Rare<A> {
     fn default() -> Self {
-        Self { residue: None, obituaries: Vec::new(), last_words: None, shared: None, left: VecDeque::new() }
+        Self {
+            residue: None,
+            obituaries: Vec::new(),
+            last_words: None,
+            shared: None,
+            left: VecDeque::new(),
+            undelivered: 0,
+            front: VecDeque::new(),
+            handled_high: 0,
+            watched: Watched::default(),
+        }
     }
 }
 
@@ -114,13 +150,12 @@ impl<A: ChildActor> Inbox<A> {
             exit: Cell::new(None),
             door: Cell::new(Door::Untried),
             is_pump_lost: Cell::new(false),
+            has_front: Cell::new(false),
+            is_watched: Cell::new(false),
             budget,
-            ends_unreferenced: Cell::new(ends_unreferenced),
-            is_closed: Cell::new(false),
-            is_elsewhere: Cell::new(false),
-            is_leaving: Cell::new(false),
-            is_asked_to_end: Cell::new(false),
+            marks: Cell::new(if ends_unreferenced { Marks::ENDS_UNREFERENCED } else { Marks(0) }),
             incarnation: Cell::new(Incarnation::FIRST),
+            handled: Cell::new(0),
         }
     }
 
@@ -128,7 +163,7 @@ impl<A: ChildActor> Inbox<A> {
     pub(super) fn context(&self) -> Context<A> {
         self.door.set(Door::Untried);
         self.exit.take();
-        self.is_asked_to_end.set(false);
+        self.mark(Marks::IS_ASKED_TO_END, false);
         let mut ctx = Context::new();
         if let Some(receiver) = self.receiver.take() {
             *ctx.parts() = ContextParts::new(receiver.sender_producer());
@@ -191,33 +226,127 @@ impl<A: ChildActor> Inbox<A> {
 
     /// From here on an end has been asked for; a reason given before, that was not followed by an end, is forgotten.
     pub(super) fn ask_to_end(&self) {
-        self.is_asked_to_end.set(true);
+        self.mark(Marks::IS_ASKED_TO_END, true);
         self.exit.take();
     }
 
     pub(super) fn is_asked_to_end(&self) -> bool {
-        self.is_asked_to_end.get()
+        self.is_marked(Marks::IS_ASKED_TO_END)
     }
 
     pub(super) fn set_elsewhere(&self) {
-        self.is_elsewhere.set(true);
+        self.mark(Marks::IS_ELSEWHERE, true);
     }
 
     pub(super) fn is_elsewhere(&self) -> bool {
-        self.is_elsewhere.get()
+        self.is_marked(Marks::IS_ELSEWHERE)
     }
 
     pub(super) fn set_leaving(&self) {
-        self.is_leaving.set(true);
+        self.mark(Marks::IS_LEAVING, true);
     }
 
     pub(super) fn is_leaving(&self) -> bool {
-        self.is_leaving.get()
+        self.is_marked(Marks::IS_LEAVING)
     }
 
-    /// The mailbox, for a runner elsewhere; `None` once closed.
+    fn is_marked(&self, Marks(bit): Marks) -> bool {
+        self.marks.get().0 & bit != 0
+    }
+
+    fn mark(&self, Marks(bit): Marks, is_so: bool) {
+        let marks = self.marks.get().0;
+        self.marks.set(Marks(if is_so { marks | bit } else { marks & !bit }));
+    }
+
+    /// The mailbox, for a runner elsewhere; `None` once closed. What was [laid aside](Self::take_front) comes before it.
     pub(super) fn take_receiver(&self) -> Option<AddressReceiver<A>> {
         self.receiver.take().or_else(|| self.shared()?.take_receiver())
+    }
+
+    /// Messages that were laid aside.
+    pub(super) fn take_front(&self) -> VecDeque<Envelope<A>> {
+        if !self.has_front.replace(false) {
+            return VecDeque::new();
+        }
+        let Some(mut rare) = self.rare.take() else { return VecDeque::new() };
+        let front = mem::take(&mut rare.front);
+        self.rare.set(Some(rare));
+        front
+    }
+
+    /// Lays messages aside, to be handled before all others.
+    pub(super) fn lay_aside(&self, front: VecDeque<Envelope<A>>) {
+        if !front.is_empty() {
+            self.has_front.set(true);
+            self.rare(|rare| rare.front = front);
+        }
+    }
+
+    /// How many messages wait, up to [`COUNT_LIMIT`]; `None` if that cannot be told.
+    ///
+    /// The only way is to take them out. Afterwards the runner's task has to be woken: the mailbox has forgotten it.
+    pub(super) fn count_queue(&self) -> Option<usize> {
+        let mut receiver = self.receiver.take()?;
+        let mut front = self.take_front();
+        let mut cx = task::Context::from_waker(noop_waker_ref());
+        while front.len() < COUNT_LIMIT {
+            // It may wake a sender that waits for room, and its waker is user code.
+            match unwind::guard(|| Pin::new(&mut receiver).poll_next(&mut cx)) {
+                Ok(Poll::Ready(Some(message))) => front.push_back(message),
+                Ok(Poll::Ready(None) | Poll::Pending) => break,
+                Err(panic) => {
+                    self.note_residue(Err(panic));
+                    break;
+                }
+            }
+        }
+        self.receiver.set(Some(receiver));
+        let waiting = front.len();
+        self.lay_aside(front);
+        Some(waiting)
+    }
+
+    /// So many more messages have been taken out to be handled.
+    #[inline]
+    pub(super) fn add_handled(&self, messages: u8) {
+        let (handled, is_full) = self.handled.get().overflowing_add(u32::from(messages));
+        self.handled.set(handled);
+        if is_full {
+            self.rare(|rare| rare.handled_high += 1 << u32::BITS);
+        }
+    }
+
+    pub(super) fn handled(&self) -> u64 {
+        let high = self.look(|rare| rare.handled_high).unwrap_or(0);
+        high + u64::from(self.handled.get())
+    }
+
+    #[inline]
+    pub(super) fn is_watched(&self) -> bool {
+        self.is_watched.get()
+    }
+
+    pub(super) fn watched<T>(&self, change: impl FnOnce(&mut Watched) -> T) -> T {
+        self.is_watched.set(true);
+        let mut rare = self.rare.take().unwrap_or_default();
+        let changed = change(&mut rare.watched);
+        self.rare.set(Some(rare));
+        changed
+    }
+
+    pub(super) fn take_undelivered(&self) -> usize {
+        let Some(mut rare) = self.rare.take() else { return 0 };
+        let undelivered = mem::take(&mut rare.undelivered);
+        self.rare.set(Some(rare));
+        undelivered
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&Rare<A>) -> T) -> Option<T> {
+        let rare = self.rare.take()?;
+        let seen = look(&rare);
+        self.rare.set(Some(rare));
+        Some(seen)
     }
 
     /// Lets others take the mailbox over.
@@ -298,7 +427,7 @@ impl<A: ChildActor> Inbox<A> {
 
     /// `None` once closed.
     pub(super) fn weak_addr(&self) -> Option<WeakAddr<A>> {
-        (!self.is_closed.get()).then(|| self.weak_addr.clone())
+        (!self.is_marked(Marks::IS_CLOSED)).then(|| self.weak_addr.clone())
     }
 
     pub(super) fn addr(&self) -> Option<Addr<A>> {
@@ -307,19 +436,30 @@ impl<A: ChildActor> Inbox<A> {
 
     /// Lends the receiver, unless the mailbox is closed. A panic in `work` must not get here: it would close it.
     #[inline]
-    pub(super) fn with_receiver(&self, work: impl FnOnce(Lent<'_, A>)) {
+    pub(super) fn with_receiver(&self, work: impl FnOnce(&mut Lent<'_, A>)) {
         if let Some(mut receiver) = self.receiver.take() {
-            work(Lent::Own(&mut receiver));
-            self.receiver.set(Some(receiver));
+            if self.has_front.get() {
+                let mut front = self.take_front();
+                work(&mut Lent::Counted(&mut front, &mut receiver));
+                self.receiver.set(Some(receiver));
+                self.lay_aside(front);
+            } else {
+                work(&mut Lent::Own(&mut receiver));
+                self.receiver.set(Some(receiver));
+            }
         } else if let Some(shared) = self.shared() {
-            work(Lent::Shared(&shared));
+            work(&mut Lent::Shared(&shared));
         }
     }
 
     /// Is this the end of one that ends when nobody holds an address? Then it is that once.
     pub(super) fn ends_unreferenced(&self, mailbox: &Lent<'_, A>) -> bool {
         // An address may be made from a weak one later; it finds a supervisor that is on its way out.
-        self.ends_unreferenced.get() && !mailbox.is_referenced() && self.ends_unreferenced.replace(false)
+        let ends = self.is_marked(Marks::ENDS_UNREFERENCED) && !mailbox.is_referenced();
+        if ends {
+            self.mark(Marks::ENDS_UNREFERENCED, false);
+        }
+        ends
     }
 
     /// Closes the mailbox for good. What is still queued is dropped, its senders get `Closed`.
@@ -331,11 +471,16 @@ impl<A: ChildActor> Inbox<A> {
     /// [`drop_some`](Self::drop_some): what a flood has left is not to be waited for.
     pub(super) fn close(&self) {
         let Some(receiver) = self.take_receiver() else { return };
-        self.is_closed.set(true);
-        let (left, closed) = close(receiver);
+        self.mark(Marks::IS_CLOSED, true);
+        let mut left = self.take_front();
+        let (rest, closed) = close(receiver);
+        left.extend(rest);
         self.note_residue(closed);
         if !left.is_empty() {
-            self.rare(|rare| rare.left = left);
+            self.rare(|rare| {
+                rare.undelivered = left.len();
+                rare.left = left;
+            });
             self.drop_some(FEW);
         }
     }

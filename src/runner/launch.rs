@@ -13,6 +13,7 @@ use super::{
     incarnation::Incarnation,
     protocol::{Ended, Link, Run, RunnerHandle, StartFailure},
     pump::{Budget, Door},
+    vitals::Watched,
 };
 use crate::{
     exit::ExitReason,
@@ -51,13 +52,14 @@ impl Birth {
 }
 
 /// What is asked of a spec before it starts anything.
-#[derive(Clone, Copy)]
 pub(crate) struct Terms {
     pub(crate) restart: Restart,
     pub(crate) child_type: ChildType,
     pub(crate) start_timeout: Option<Duration>,
     /// It can be taken over if its thread is blocked.
     pub(crate) takes_over: bool,
+    /// Its polls are watched, and this is kept of them.
+    pub(crate) watched: Option<Watched>,
 }
 
 /// What a launch came to; `A` and `I` are known from here upwards only to the caller of `start_child`.
@@ -82,6 +84,7 @@ pub(crate) fn launch<S: ChildSpec>(spec: S, terms: &Terms, birth: Birth) -> Laun
     let (sender, receiver) = channel::channel(MAILBOX_CAPACITY);
     let addr = Addr::new(sender);
     let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, terms.child_type.into(), false), Some(birth)));
+    runner.watch_as(terms);
     match first(&runner, spec, terms) {
         First::Running(info, lived) => {
             runner.tell_lived(lived);

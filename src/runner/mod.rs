@@ -41,13 +41,15 @@ mod pump;
 mod remote;
 mod seat;
 mod shared;
+mod vitals;
 
 pub use self::seat::ExitContext;
 pub(crate) use self::{
     gate::StartLimit,
     inbox::{addr_key, closed_addr},
     launch::{launch, launch_root, Birth, Launched, TaskDue, Terms},
-    protocol::{Begun, Ended, Link, NotAlive, Report, Reports, RunnerHandle, StartFailure, Stopped, What},
+    protocol::{Begun, Ended, Leavings, Link, NotAlive, Report, Reports, RunnerHandle, StartFailure, Stopped, What},
     remote::{launch_on, Home, Sent, Sign, Stranded},
     seat::{after_burial, ending_reason, last_words, leave_words},
+    vitals::{Examined, Names, Vitals, Watched},
 };

@@ -2,7 +2,7 @@
 
 use std::{any::Any, rc::Rc, sync::Arc, time::Duration};
 
-use super::{gate::StartLimit, launch::Birth, remote::Stranded};
+use super::{gate::StartLimit, launch::Birth, remote::Stranded, vitals::Examined};
 use crate::{
     exit::{BoxError, ExitReason},
     id::{ChildId, Incarnation, SupervisorId},
@@ -27,6 +27,8 @@ pub(crate) enum What {
     Exited(Ended),
     /// A child elsewhere that was told to end is gone, mailbox and spec with it; `None` if no incarnation was alive.
     Gone(Option<Ended>),
+    /// The queue of a child that is, or will be, gone was closed with so many messages in it.
+    Undelivered(usize),
     /// A child's arbiter is gone; this is what is left of the child.
     Stranded(Box<dyn Stranded>),
     /// The delay before this incarnation is over.
@@ -46,6 +48,17 @@ pub(crate) struct Link {
     pub(crate) reports: Box<dyn Reports>,
     pub(crate) inherited: Arc<Inherited>,
     pub(crate) starts: StartLimit,
+    /// The supervisor's name, if incarnations run in spans.
+    pub(crate) spans: Option<Arc<str>>,
+}
+
+/// What is left when a child is ended for good.
+#[derive(Default)]
+pub(crate) struct Leavings {
+    /// A panic on its way out.
+    pub(crate) residue: Option<PanicReport>,
+    /// How many messages were in its queue.
+    pub(crate) undelivered: usize,
 }
 
 /// The end of one incarnation.
@@ -143,6 +156,11 @@ impl RunnerHandle {
         self.0.take_over(birth, last)
     }
 
+    /// How it does; with `queues` what waits in its queue is counted.
+    pub(crate) fn examine(&self, queues: bool) -> Examined {
+        self.0.examine(queues)
+    }
+
     /// A `WeakAddr` of the child's, its type erased.
     pub(crate) fn weak_addr(&self) -> Box<dyn Any + Send + Sync> {
         self.0.weak_addr()
@@ -155,8 +173,8 @@ impl RunnerHandle {
 }
 
 impl RunnerHandle {
-    /// Ends the child for good, as dropping the handle does, and tells of a panic on its way out.
-    pub(crate) fn end(&self) -> Option<PanicReport> {
+    /// Ends the child for good, as dropping the handle does, and tells what is left.
+    pub(crate) fn end(&self) -> Leavings {
         Rc::clone(&self.0).end()
     }
 }
@@ -178,7 +196,8 @@ pub(super) trait Run {
     fn stop(self: Rc<Self>, shutdown: Shutdown) -> Stopped;
     fn kill(self: Rc<Self>);
     /// Ends for good; never panics.
-    fn end(self: Rc<Self>) -> Option<PanicReport>;
+    fn end(self: Rc<Self>) -> Leavings;
+    fn examine(&self, queues: bool) -> Examined;
     fn weak_addr(&self) -> Box<dyn Any + Send + Sync>;
     fn addr_key(&self) -> usize;
 }

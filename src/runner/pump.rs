@@ -83,8 +83,8 @@ impl<A> Drop for Pump<A> {
 /// and here it is known that it came out of a handler, and not out of a hook.
 fn handle_messages<A: ChildActor>(inbox: &Inbox<A>, actor: &mut A, ctx: &mut Context<A>, cx: &mut task::Context<'_>) {
     let mut crash = None;
-    inbox.with_receiver(|mut mailbox| {
-        let mut left = inbox.budget() as u8;
+    let mut left = inbox.budget() as u8;
+    inbox.with_receiver(|mailbox| {
         loop {
             let is_handling = Cell::new(false);
             let handled = unwind::guard(|| {
@@ -102,8 +102,13 @@ fn handle_messages<A: ChildActor>(inbox: &Inbox<A>, actor: &mut A, ctx: &mut Con
                             // A request whose asker is gone is not handled; it is still whole, and dropped here.
                             drop(message);
                         }
-                        _ if inbox.ends_unreferenced(&mailbox) => return ctx.stop(),
-                        _ => return,
+                        _ => {
+                            left += 1;
+                            if inbox.ends_unreferenced(mailbox) {
+                                ctx.stop();
+                            }
+                            return;
+                        }
                     }
                 }
             });
@@ -115,6 +120,7 @@ fn handle_messages<A: ChildActor>(inbox: &Inbox<A>, actor: &mut A, ctx: &mut Con
             }
         }
     });
+    inbox.add_handled(inbox.budget() as u8 - left);
     if let Some(panic) = crash {
         inbox.crash(panic, ctx);
     }

@@ -14,7 +14,9 @@
 
 use std::{
     any::Any,
+    collections::VecDeque,
     future::Future,
+    mem,
     pin::Pin,
     rc::Rc,
     sync::{
@@ -27,25 +29,32 @@ use std::{
 };
 
 use actix::{
-    dev::channel::{self, AddressReceiver},
+    dev::{
+        channel::{self, AddressReceiver},
+        Envelope,
+    },
     Addr, ArbiterHandle, WeakAddr,
 };
-use tokio::sync::mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender};
+use tokio::sync::{
+    mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender},
+    oneshot,
+};
 
 use super::{
     child::{Runner, State},
     inbox::{self, addr_key, Inbox},
     launch::{first, Birth, First, Respawn, Terms, MAILBOX_CAPACITY},
-    protocol::{Begun, Ended, Report, Run, RunnerHandle, StartFailure, Stopped, What},
+    protocol::{Begun, Ended, Leavings, Report, Run, RunnerHandle, StartFailure, Stopped, What},
     pump::Budget,
     shared::Shared,
+    vitals::{Examined, Vitals, Watched},
 };
 use crate::{
     exit::ExitReason,
     id,
     policy::Shutdown,
     spec::{ChildActor, ChildSpec},
-    unwind::{self, PanicReport},
+    unwind,
 };
 
 /// What a supervisor tells a runner elsewhere.
@@ -55,6 +64,7 @@ enum Command {
     Stop(Shutdown),
     Kill,
     End,
+    Examine { queues: bool, vitals: oneshot::Sender<Vitals> },
 }
 
 /// Where a child lives.
@@ -106,12 +116,19 @@ struct Remote<A: ChildActor> {
     /// Of a child that can be taken over, once it has started.
     shared: Arc<OnceLock<Arc<Shared<A>>>>,
     budget: Budget,
+    /// For who takes it over.
+    watched: Option<Watched>,
 }
 
 impl<A: ChildActor> Remote<A> {
-    fn new(commands: UnboundedSender<Command>, weak_addr: WeakAddr<A>, budget: Budget) -> Self {
+    fn new(
+        commands: UnboundedSender<Command>,
+        weak_addr: WeakAddr<A>,
+        budget: Budget,
+        watched: Option<Watched>,
+    ) -> Self {
         let addr_key = weak_addr.upgrade().as_ref().map_or(0, addr_key);
-        Self { commands, weak_addr, addr_key, shared: Arc::default(), budget }
+        Self { commands, weak_addr, addr_key, shared: Arc::default(), budget, watched }
     }
 
     /// Where nobody reads it any more the arbiter is gone, and a report on its way tells so.
@@ -131,6 +148,8 @@ impl<A: ChildActor> Run for Remote<A> {
     fn take_over(&self, birth: Birth, last: id::Incarnation) -> Option<Box<dyn Stranded>> {
         let (receiver, spec) = self.shared.get()?.take_over()?;
         Some(Box::new(Estate {
+            front: VecDeque::new(),
+            watched: self.watched.clone(),
             receiver: Some(receiver),
             weak_addr: Some(self.weak_addr.clone()),
             spec: Some(spec),
@@ -159,9 +178,15 @@ impl<A: ChildActor> Run for Remote<A> {
         self.tell(Command::Kill);
     }
 
-    fn end(self: Rc<Self>) -> Option<PanicReport> {
+    fn end(self: Rc<Self>) -> Leavings {
         self.tell(Command::End);
-        None
+        Leavings::default()
+    }
+
+    fn examine(&self, queues: bool) -> Examined {
+        let (vitals, answer) = oneshot::channel();
+        self.tell(Command::Examine { queues, vitals });
+        Examined::Later(answer)
     }
 
     fn weak_addr(&self) -> Box<dyn Any + Send + Sync> {
@@ -188,7 +213,8 @@ pub(crate) fn launch_on<S: ChildSpec>(home: Home, spec: S, terms: Terms, birth: 
     let (commands, orders) = unbounded_channel();
     let info = Arc::new(Mutex::new(None));
     let answered = Arc::clone(&info);
-    let remote = Remote::new(commands, addr.downgrade(), terms.child_type.into());
+    let watched = terms.watched.clone();
+    let remote = Remote::new(commands, addr.downgrade(), terms.child_type.into(), watched);
     let shared = Arc::clone(&remote.shared);
 
     let weak_addr = addr.downgrade();
@@ -201,6 +227,7 @@ pub(crate) fn launch_on<S: ChildSpec>(home: Home, spec: S, terms: Terms, birth: 
         let Some(addr) = weak_addr.upgrade() else { return };
         let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, terms.child_type.into(), false), Some(birth)));
         runner.inbox.set_elsewhere();
+        runner.watch_as(&terms);
         drop(addr);
         let keep = move |info| *answered.lock().unwrap_or_else(PoisonError::into_inner) = info;
         match first(&runner, spec, &terms) {
@@ -319,13 +346,22 @@ impl<A: ChildActor> Runner<A> {
                     Stopped::NotAlive(_) => None,
                 };
                 self.leave(&mut self.life.borrow_mut());
+                self.tell_undelivered();
                 self.report(What::Gone(ended));
             }
             Command::Kill => Rc::clone(self).kill(),
             Command::End => {
-                if let Some(panic) = Rc::clone(self).end() {
+                let Leavings { residue, undelivered } = Rc::clone(self).end();
+                if let Some(panic) = residue {
                     self.report(What::Residue(panic));
                 }
+                if undelivered > 0 {
+                    self.report(What::Undelivered(undelivered));
+                }
+            }
+            Command::Examine { queues, vitals } => {
+                // Who asked may be gone.
+                let _ = vitals.send(self.vitals(queues));
             }
         }
     }
@@ -374,6 +410,8 @@ impl<A: ChildActor> Runner<A> {
             self.inbox.publish();
             let shared = self.inbox.shared();
             let estate = Estate {
+                front: self.inbox.take_front(),
+                watched: self.inbox.is_watched().then(|| self.inbox.watched(|watched| watched.hand_over())),
                 receiver: self.inbox.take_receiver(),
                 weak_addr: self.inbox.weak_addr(),
                 spec: life.spec.take().or_else(|| shared.as_ref()?.take_spec()),
@@ -406,6 +444,9 @@ pub(crate) trait Stranded: Send {
 
 /// All that a child needs to go on.
 struct Estate<A: ChildActor> {
+    /// Comes before what is in the mailbox.
+    front: VecDeque<Envelope<A>>,
+    watched: Option<Watched>,
     receiver: Option<AddressReceiver<A>>,
     weak_addr: Option<WeakAddr<A>>,
     spec: Option<Box<dyn Respawn<A> + Send>>,
@@ -418,7 +459,7 @@ struct Estate<A: ChildActor> {
 impl<A: ChildActor> Stranded for Estate<A> {
     fn settle(self: Box<Self>, home: Home) -> Option<RunnerHandle> {
         let (commands, orders) = unbounded_channel();
-        let remote = Remote::new(commands, self.weak_addr.clone()?, self.budget);
+        let remote = Remote::new(commands, self.weak_addr.clone()?, self.budget, self.watched.clone());
         let shared = Arc::clone(&remote.shared);
         let settler = Settler(Some(self));
         let arbiter = home.arbiter.clone();
@@ -440,6 +481,10 @@ impl<A: ChildActor> Estate<A> {
         let (receiver, addr) = (self.receiver.take()?, self.weak_addr.as_ref()?.upgrade()?);
         let runner = Runner::new(Inbox::new(receiver, &addr, self.budget, false), self.birth.take());
         runner.inbox.set_elsewhere();
+        runner.inbox.lay_aside(mem::take(&mut self.front));
+        if let Some(watched) = self.watched.take() {
+            runner.inbox.watched(|own| *own = watched);
+        }
         let mut life = runner.life.borrow_mut();
         life.spec = self.spec.take();
         life.last_exit = self.last_exit.take();
@@ -453,7 +498,7 @@ impl<A: ChildActor> Drop for Estate<A> {
     fn drop(&mut self) {
         let Some(receiver) = self.receiver.take() else { return };
         let (left, _) = inbox::close(receiver);
-        for message in left {
+        for message in mem::take(&mut self.front).into_iter().chain(left) {
             let _ = unwind::dispose(message);
         }
         let _ = unwind::dispose(self.spec.take());

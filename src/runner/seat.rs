@@ -7,6 +7,7 @@ use std::{any::Any, cell::Cell, mem, rc::Rc};
 
 use actix::{Actor, ActorContext, AsyncContext, Context};
 
+use super::vitals::Watch;
 use crate::exit::ExitReason;
 
 thread_local! {
@@ -29,13 +30,15 @@ pub(crate) type Obituary = Box<dyn FnOnce()>;
 
 /// Seats a runner until the guard is dropped.
 #[inline]
-pub(super) fn take(seat: Rc<dyn Seat>) -> Seated {
-    Seated { before: SEAT.try_with(|current| current.replace(Some(seat))).unwrap_or_default() }
+pub(super) fn take(seat: Rc<dyn Seat>, watch: Option<Box<Watch>>) -> Seated {
+    Seated { before: SEAT.try_with(|current| current.replace(Some(seat))).unwrap_or_default(), _watch: watch }
 }
 
 /// Gives the seat back to who had it: a start inside a supervisor's turn is nested in the supervisor's poll.
 pub(super) struct Seated {
     before: Option<Rc<dyn Seat>>,
+    /// Ends when the seat is given back.
+    _watch: Option<Box<Watch>>,
 }
 
 impl Drop for Seated {

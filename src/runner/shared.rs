@@ -4,6 +4,7 @@
 //! anew, and free while the actor handles it; the spec is free while no start goes on.
 
 use std::{
+    collections::VecDeque,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{self, Poll},
@@ -84,6 +85,8 @@ impl<A: ChildActor> Shared<A> {
 /// A mailbox lent to who handles its messages.
 pub(super) enum Lent<'a, A: ChildActor> {
     Own(&'a mut AddressReceiver<A>),
+    /// With messages that were laid aside when the queue was counted, and come first.
+    Counted(&'a mut VecDeque<Envelope<A>>, &'a mut AddressReceiver<A>),
     Shared(&'a Shared<A>),
 }
 
@@ -92,6 +95,10 @@ impl<A: ChildActor> Lent<'_, A> {
     pub(super) fn poll_next(&mut self, cx: &mut task::Context<'_>) -> Poll<Option<Envelope<A>>> {
         match self {
             Self::Own(receiver) => Pin::new(&mut **receiver).poll_next(cx),
+            Self::Counted(front, receiver) => match front.pop_front() {
+                Some(message) => Poll::Ready(Some(message)),
+                None => Pin::new(&mut **receiver).poll_next(cx),
+            },
             Self::Shared(shared) => shared.poll_next(cx),
         }
     }
@@ -99,7 +106,7 @@ impl<A: ChildActor> Lent<'_, A> {
     /// Does anybody hold an address of it?
     pub(super) fn is_referenced(&self) -> bool {
         match self {
-            Self::Own(receiver) => receiver.connected(),
+            Self::Own(receiver) | Self::Counted(_, receiver) => receiver.connected(),
             Self::Shared(_) => true,
         }
     }

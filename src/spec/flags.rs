@@ -42,6 +42,9 @@ pub struct Flags {
     pub(crate) max_concurrent_starts: Option<NonZeroUsize>,
     pub(crate) placement: Placement,
     pub(crate) unresponsive_after: Duration,
+    pub(crate) last_lives: usize,
+    pub(crate) is_measured: bool,
+    pub(crate) has_spans: bool,
 }
 
 impl Default for Flags {
@@ -57,6 +60,9 @@ impl Default for Flags {
             max_concurrent_starts: None,
             placement: Placement::Same,
             unresponsive_after: Duration::from_secs(5),
+            last_lives: 8,
+            is_measured: false,
+            has_spans: false,
         }
     }
 }
@@ -157,6 +163,32 @@ impl Flags {
     /// Looked at five times in that time; it is settled when the supervisor starts.
     pub fn unresponsive_after(mut self, limit: Duration) -> Self {
         self.unresponsive_after = limit;
+        self
+    }
+
+    /// How many of a child's last incarnations are remembered: when each began and ended, and why. Default 8.
+    ///
+    /// Only a child that was restarted, or is tried again, has any. [`ChildInfo::lives`](crate::ChildInfo::lives).
+    pub fn last_lives(mut self, lives: usize) -> Self {
+        self.last_lives = lives;
+        self
+    }
+
+    /// Measures how long children keep their thread at a time: [`ChildInfo::longest_poll`](crate::ChildInfo::longest_poll).
+    /// Default: no, as it takes two looks at the clock whenever a child has its turn.
+    ///
+    /// It is settled when the supervisor starts.
+    pub fn measure(mut self, is_measured: bool) -> Self {
+        self.is_measured = is_measured;
+        self
+    }
+
+    /// Has each incarnation run inside a `tracing` span `child`, level `INFO`, with the fields `supervisor`, `id`, `module`,
+    /// `label`, `key` and `incarnation`, so that what the actor logs is known to be its own. Default: no.
+    ///
+    /// It is settled when the supervisor starts.
+    pub fn spans(mut self, has_spans: bool) -> Self {
+        self.has_spans = has_spans;
         self
     }
 

@@ -6,7 +6,7 @@ mod flags;
 mod placement;
 mod start;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix::{Actor, ArbiterHandle, Context, Supervised};
 
@@ -161,7 +161,7 @@ pub(crate) struct Rules {
     pub(crate) restart: Restart,
     pub(crate) shutdown: Shutdown,
     pub(crate) child_type: ChildType,
-    pub(crate) label: Option<Box<str>>,
+    pub(crate) label: Option<Arc<str>>,
     /// The actor's type name.
     pub(crate) module: &'static str,
     /// What most children have not.
@@ -187,7 +187,7 @@ impl Rules {
             restart: spec.restart(),
             shutdown: spec.shutdown(),
             child_type: spec.child_type(),
-            label: spec.id().map(|id| text::clip_to(MAX_LABEL_BYTES, id).into_boxed_str()),
+            label: spec.id().map(|id| text::clip_to(MAX_LABEL_BYTES, id).into()),
             module: std::any::type_name::<S::Actor>(),
             patience: match (spec.backoff(), spec.budget(), spec.on_unresponsive()) {
                 (None, None, OnUnresponsive::Wait) => None,

@@ -15,6 +15,7 @@ use super::{
     DynamicSupervisor, StartError,
 };
 use crate::{
+    event::Hub,
     exit::ExitReason,
     policy::{Backoff, ChildType},
     registry::{self, Lease},
@@ -125,6 +126,12 @@ flag_methods! {
     placement(placement: Placement);
     /// See [`Flags::unresponsive_after`]: when a thread that children live on is reported as blocked. Default 5 s.
     unresponsive_after(limit: Duration);
+    /// See [`Flags::last_lives`]: how many of a child's last incarnations are remembered. Default 8.
+    last_lives(lives: usize);
+    /// See [`Flags::measure`]: whether it is measured how long children keep their thread. Default no.
+    measure(is_measured: bool);
+    /// See [`Flags::spans`]: whether each incarnation runs inside a span. Default no.
+    spans(has_spans: bool);
 }
 
 impl Builder {
@@ -237,13 +244,17 @@ impl<S: Into<Blueprint>> Builder<S> {
         // The name is taken once and kept over restarts without a gap. The actor shares it because the spec of a
         // temporary child is dropped after the start.
         let mut lease: Option<Arc<Lease>> = None;
+        // Who listens goes on listening to the next incarnation.
+        let mut hub: Option<Arc<Hub>> = None;
         Child::try_with(move |cx: &mut StartContext<DynamicSupervisor>| {
+            let hub = hub.get_or_insert_with(|| Hub::new(cx.parent().map(|parent| Arc::clone(&parent.hub))));
             if lease.is_none() {
                 lease = name.register(cx.address()).map_err(StartError::into_child_error)?.map(Arc::new);
             }
             Ok::<_, crate::BoxError>(match flags.flags().map_err(StartError::into_child_error)? {
                 Some(options) => {
-                    Start::Run(DynamicSupervisor::new(&options, flags.clone(), name.local(), lease.clone()))
+                    let (flags, hub) = (flags.clone(), Arc::clone(hub));
+                    Start::Run(DynamicSupervisor::new(&options, flags, name.local(), lease.clone(), hub))
                 }
                 None => Start::Ignore,
             })
@@ -299,7 +310,7 @@ fn start_on_this_arbiter(
     // The name first, as in Elixir: where it is taken `init` is not called.
     let lease = name.register(addr)?.map(Arc::new);
     let options = flags.flags()?.ok_or(StartError::Ignored)?;
-    let supervisor = DynamicSupervisor::new(&options, flags, name.local(), lease);
+    let supervisor = DynamicSupervisor::new(&options, flags, name.local(), lease, Hub::new(None));
     // Tokio panics on a thread that has a System but does not run it.
     unwind::guard(|| runner::launch_root(supervisor, receiver)).map_err(|_| StartError::NoArbiter)
 }
@@ -340,7 +351,7 @@ impl Drop for Linked {
 impl Default for DynamicSupervisor {
     fn default() -> Self {
         let flags = Flags::new();
-        Self::new(&flags, FlagSource::fixed(flags.clone()), None, None)
+        Self::new(&flags, FlagSource::fixed(flags.clone()), None, None, Hub::new(None))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Every child is told to end first, then all are waited for; the total time is that of the slowest. Reports about ends
 //! that were not in order follow when all are down, in no particular order of the children.
 
-use std::{mem, rc::Rc, time::Duration};
+use std::{mem, time::Duration};
 
 use actix::{AsyncContext, Context, SpawnHandle};
 use tokio::time::Instant;
@@ -19,6 +19,7 @@ use crate::{
     event::{Fact, Offender},
     exit::ExitReason,
     id::{ChildId, Incarnation},
+    key::ChildKey,
     runner::Ended,
     snapshot::ShutdownReport,
     spec::Rules,
@@ -41,7 +42,8 @@ pub(super) struct Closing {
 struct OddEnd {
     id: ChildId,
     incarnation: Incarnation,
-    rules: Rc<Rules>,
+    rules: Rules,
+    key: Option<ChildKey>,
     reason: ExitReason,
 }
 
@@ -97,6 +99,10 @@ impl DynamicSupervisor {
     }
 
     fn begin_closing(&mut self, reason: Option<ExitReason>) -> &mut Closing {
+        if self.is_open() {
+            let children = self.children.counts().specs;
+            self.tell(&Fact::ShutdownBegun { children });
+        }
         self.closing.get_or_insert_with(|| {
             Box::new(Closing {
                 reason,
@@ -138,14 +144,8 @@ impl DynamicSupervisor {
     }
 
     /// Counts an end while closing.
-    pub(super) fn note_end(
-        &mut self,
-        id: ChildId,
-        incarnation: Incarnation,
-        rules: &Rc<Rules>,
-        ended: &Ended,
-        is_expected: bool,
-    ) {
+    pub(super) fn note_end(&mut self, child: Offender<'_>, ended: &Ended, is_expected: bool) {
+        let Offender { id, incarnation, rules, key } = child;
         let Some(closing) = &mut self.closing else { return };
         if ended.overran {
             closing.report.unresponsive.push(id);
@@ -157,8 +157,8 @@ impl DynamicSupervisor {
             closing.report.stopped += 1;
         }
         if !is_expected {
-            let (rules, reason) = (Rc::clone(rules), ended.reason.clone());
-            closing.odd.push(OddEnd { id, incarnation, rules, reason });
+            let (rules, key, reason) = (rules.clone(), key.cloned(), ended.reason.clone());
+            closing.odd.push(OddEnd { id, incarnation, rules, key, reason });
         }
     }
 
@@ -169,8 +169,8 @@ impl DynamicSupervisor {
         }
         let Some(closing) = &mut self.closing else { return };
         let reason = closing.reason.clone();
-        for OddEnd { id, incarnation, rules, reason } in mem::take(&mut closing.odd) {
-            let child = Offender { id, incarnation, rules: &rules };
+        for OddEnd { id, incarnation, rules, key, reason } in mem::take(&mut closing.odd) {
+            let child = Offender { id, incarnation, rules: &rules, key: key.as_ref() };
             self.teller.tell(&Fact::ShutdownError { child, reason: &reason }, now);
         }
         self.join_or_leave(reason, ctx);

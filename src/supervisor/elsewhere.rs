@@ -8,14 +8,16 @@ use tokio::time::Instant;
 use super::{
     ending::End,
     hosts::{Berth, Blocked, Hosts, Site},
-    leave, now,
-    seat::Seat,
+    leave,
+    listening::Follows,
+    now,
+    seat::{offender, Seat},
     DynamicSupervisor,
 };
 use crate::{
     children::{AfterExit, Entry, Phase},
     error::StartChildError,
-    event::{Fact, Offender},
+    event::{Exit, Fact, Offender, Subject},
     exit::ExitReason,
     id::{ChildId, Incarnation, SupervisorId},
     policy::Asked,
@@ -104,8 +106,8 @@ impl DynamicSupervisor {
         let entry = if is_meant { self.children.remove(id) } else { None };
         let Some(mut entry) = entry else { return drop(unwind::dispose(ended)) };
         if let Some(panic) = ended.as_ref().and_then(|ended| ended.residue.as_ref()) {
-            let child = Offender { id, incarnation, rules: &entry.rules };
-            self.teller.tell(&Fact::Residue { of: crate::event::Subject::Child(child), panic }, now);
+            let child = Offender { incarnation, ..offender(id, &entry) };
+            self.teller.tell(&Fact::Residue { of: Subject::Child(child), panic }, now);
         }
         let crossed = entry.seat.rare.as_mut().and_then(|rare| rare.crossed.take());
         let end = match (ended, crossed) {
@@ -177,8 +179,7 @@ impl DynamicSupervisor {
                 Blocked::Guest(_) => self.home_of(id).is_some_and(|home| home.sign.busy_with() == id.number()),
             });
             let culprit = culprit.and_then(|id| Some((id, self.children.get(id)?)));
-            let culprit =
-                culprit.map(|(id, entry)| Offender { id, incarnation: entry.incarnation, rules: &entry.rules });
+            let culprit = culprit.map(|(id, entry)| offender(id, entry));
             self.teller.tell(&Fact::ThreadBlocked { by: culprit, children: ids.len() }, now);
             if let (Blocked::Pool { berth, .. }, true) = (blocked, self.is_open()) {
                 self.take_over(berth, ids, ctx);
@@ -230,9 +231,10 @@ impl DynamicSupervisor {
 
     /// There is nowhere for a child to go on.
     fn lose(&mut self, id: ChildId, ctx: &mut Context<Self>) {
-        let Some(entry) = self.children.remove(id) else { return };
-        let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
-        self.teller.tell(&Fact::ChildTerminated { child, reason: &ExitReason::ArbiterGone }, now);
+        let Some(mut entry) = self.children.remove(id) else { return };
+        let exit = Exit { reason: &ExitReason::ArbiterGone, began: entry.began(), asked: false, comes_back: false };
+        self.teller.tell(&Fact::ChildTerminated { child: offender(id, &entry), exit }, now);
+        self.tell_watchers(id, &mut entry, ExitReason::ArbiterGone, Follows::Nothing);
         self.forget(id, entry, Err(StartChildError::ArbiterGone), ctx);
         self.finish_if_done(ctx);
     }
@@ -284,9 +286,9 @@ impl DynamicSupervisor {
         let late = self.children.iter().filter(|(_, entry)| !entry.seat.runner.is_here() && is_late(entry));
         let late: Vec<ChildId> = late.map(|(id, _)| id).collect();
         for id in late {
-            let Some(entry) = self.children.remove(id) else { continue };
-            let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
-            self.teller.tell(&Fact::Abandoned { child }, now);
+            let Some(mut entry) = self.children.remove(id) else { continue };
+            self.teller.tell(&Fact::Abandoned { child: offender(id, &entry) }, now);
+            self.tell_watchers(id, &mut entry, ExitReason::Unresponsive, Follows::Nothing);
             self.note_unresponsive(id);
             let error = self.cut_off();
             self.forget(id, entry, Err(error), ctx);

@@ -5,17 +5,19 @@ use std::time::Duration;
 use actix::{Context, Handler};
 
 use super::{
+    listening::Follows,
     messages::{ChildHandle, Handle, KillChild, TerminateChild},
     now,
     reply::{owe, Promise, Reply},
-    seat::Seat,
+    seat::{offender, Seat},
     watch::{Parts, Watched},
     DynamicSupervisor,
 };
 use crate::{
     children::Entry,
     error::TerminateChildError,
-    event::{Fact, Offender, Subject},
+    event::{Exit, Fact, Subject},
+    exit::ExitReason,
     id::ChildId,
     policy::{is_expected_end, Asked},
     runner::{Ended, NotAlive, Stopped},
@@ -96,8 +98,7 @@ impl DynamicSupervisor {
             }
             Stopped::Ended(ended) => {
                 if let Some(panic) = &ended.residue {
-                    let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
-                    self.teller.tell(&Fact::Residue { of: Subject::Child(child), panic }, now);
+                    self.teller.tell(&Fact::Residue { of: Subject::Child(offender(id, entry)), panic }, now);
                 }
                 Some(End { asked: shutdown.into(), ended })
             }
@@ -124,20 +125,39 @@ impl DynamicSupervisor {
     }
 
     /// A child is gone that was told to go.
-    pub(super) fn ended_as_told(&mut self, id: ChildId, entry: Entry<Seat>, end: Option<End>, ctx: &mut Context<Self>) {
+    pub(super) fn ended_as_told(
+        &mut self,
+        id: ChildId,
+        mut entry: Entry<Seat>,
+        end: Option<End>,
+        ctx: &mut Context<Self>,
+    ) {
         let incarnation = entry.incarnation;
         if let Some(End { asked, ended }) = &end {
-            let child = Offender { id, incarnation, rules: &entry.rules };
+            let child = offender(id, &entry);
             let is_expected = is_expected_end(*asked, entry.rules.restart, &ended.reason);
             if ended.overran {
                 self.teller.tell(&Fact::Overran { child }, now);
             }
-            if is_expected {
-                self.teller.tell(&Fact::Ended { child, reason: &ended.reason }, now);
-            } else if self.is_open() {
-                self.teller.tell(&Fact::ShutdownError { child, reason: &ended.reason }, now);
+            if was_killed_at_deadline(*asked, ended, &entry) {
+                self.teller.tell(&Fact::KilledAtDeadline { child }, now);
             }
-            self.note_end(id, incarnation, &entry.rules, ended, is_expected);
+            let exit = Exit {
+                reason: &ended.reason,
+                began: entry.began(),
+                asked: *asked != Asked::TooLate,
+                comes_back: false,
+            };
+            if is_expected {
+                self.teller.tell(&Fact::Ended { child, exit }, now);
+            } else {
+                self.teller.tell(&Fact::EndedOddly { child, exit }, now);
+                if self.is_open() {
+                    self.teller.tell(&Fact::ShutdownError { child, reason: &ended.reason }, now);
+                }
+            }
+            self.note_end(child, ended, is_expected);
+            self.tell_watchers_of(id, incarnation, &mut entry, exit, Follows::Nothing);
         }
         self.forget(id, entry, Err(self.cut_off()), ctx);
         let _ = unwind::dispose(end);
@@ -180,10 +200,23 @@ impl Handler<Watched<KillChild>> for DynamicSupervisor {
 impl DynamicSupervisor {
     /// The end is reported like any other, behind what waits in the mailbox.
     fn kill(&mut self, child: &ChildHandle) -> Result<(), TerminateChildError> {
-        let entry = self.find(child).and_then(|id| self.children.get(id)).ok_or(TerminateChildError::NotFound)?;
-        entry.seat.kill();
+        let id = self.find(child).filter(|id| self.children.get(*id).is_some()).ok_or(TerminateChildError::NotFound)?;
+        if self.children.get(id).is_some_and(|entry| entry.phase().is_ending()) {
+            if let Some(seat) = self.children.seat_mut(id) {
+                seat.rare().is_cut_short = true;
+            }
+        }
+        if let Some(entry) = self.children.get(id) {
+            entry.seat.kill();
+        }
         Ok(())
     }
+}
+
+/// Was it its time limit, or that of its supervisor's stop, and nobody who killed it meanwhile?
+fn was_killed_at_deadline(asked: Asked, ended: &Ended, entry: &Entry<Seat>) -> bool {
+    let is_cut_short = entry.seat.rare.as_ref().is_some_and(|rare| rare.is_cut_short);
+    asked == Asked::Stop && matches!(ended.reason, ExitReason::Killed) && !is_cut_short
 }
 
 /// What became of a child that was told to end.

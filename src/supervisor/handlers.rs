@@ -6,15 +6,17 @@ use actix::{Context, Handler};
 
 use super::{
     messages::{AwaitExit, CountChildren, Reinit, Stop, WhichChildren},
+    now,
     reply::{owe, Reply},
-    seat::info,
+    seat::{info, Seat},
     watch::{Parts, Watched},
     DynamicSupervisor,
 };
 use crate::{
-    children::ChildCounts,
+    children::{ChildCounts, Entry},
     error::ReinitError,
     exit::ExitReason,
+    runner::Examined,
     snapshot::{ChildInfo, ShutdownReport},
     unwind,
 };
@@ -78,7 +80,15 @@ impl Handler<WhichChildren> for DynamicSupervisor {
     type Result = Reply<Vec<ChildInfo>>;
 
     fn handle(&mut self, _: WhichChildren, _: &mut Context<Self>) -> Self::Result {
-        Reply::now(self.children.iter().map(|(id, entry)| info(id, entry)).collect())
+        let now = now();
+        let told = |(id, entry): (_, &Entry<Seat>)| {
+            let vitals = match entry.seat.runner.examine(false) {
+                Examined::Now(vitals) => Some(vitals),
+                Examined::Later(_) => None,
+            };
+            info(id, entry, vitals.as_ref(), now)
+        };
+        Reply::now(self.children.iter().map(told).collect())
     }
 }
 

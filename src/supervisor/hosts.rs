@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    mem,
+    fmt, mem,
     sync::{
         atomic::{AtomicBool, Ordering},
         Arc,
@@ -60,6 +60,16 @@ pub(super) enum Site {
     /// Where its spec said; on which thread, once it has started.
     Fixed(Option<ThreadId>),
     Pool(Berth),
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(Some(thread)) => write!(f, "{thread:?}"),
+            Self::Fixed(None) => f.write_str("on its way"),
+            Self::Pool(Berth { at, .. }) => write!(f, "pool {at}"),
+        }
+    }
 }
 
 /// A place on an arbiter of the pool.

@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
-use actix::{Addr, Message};
+use actix::{Addr, Message, Recipient};
 
 use crate::{
     children::ChildCounts,
     error::{ReinitError, StartChildError, TerminateChildError},
+    event::{Event, Events, Monitor, Subscription},
     exit::ExitReason,
     id::ChildId,
     key::ChildKey,
@@ -176,6 +177,49 @@ pub struct CountChildren;
 
 impl Message for CountChildren {
     type Result = ChildCounts;
+}
+
+/// Tell an actor what happens in the supervisor, from now on until that has ended or the actor has.
+///
+/// Never more than its mailbox holds are on their way; what it is too slow for waits in a queue of bounded length, and the
+/// oldest are dropped: see [`Events`]. The answer ends the subscription earlier.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Subscribe {
+    /// Who is told.
+    pub recipient: Recipient<Event>,
+    /// What it wants.
+    pub events: Events,
+}
+
+impl Subscribe {
+    /// With the defaults of [`Events`].
+    #[must_use]
+    pub fn new(recipient: Recipient<Event>) -> Self {
+        Self { recipient, events: Events::new() }
+    }
+
+    /// With these options.
+    #[must_use]
+    pub fn with(mut self, events: Events) -> Self {
+        self.events = events;
+        self
+    }
+}
+
+impl Message for Subscribe {
+    type Result = Subscription;
+}
+
+/// Tell every end of a child from now on, until it is gone. None is lost.
+#[derive(Debug)]
+pub struct MonitorChild(
+    /// Which one.
+    pub ChildHandle,
+);
+
+impl Message for MonitorChild {
+    type Result = Option<Monitor>;
 }
 
 /// End all children, all at the same time, then the supervisor; answered when all are gone.

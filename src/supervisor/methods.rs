@@ -8,24 +8,27 @@ use std::{
     time::Duration,
 };
 
-use actix::Addr;
+use actix::{Addr, Recipient};
 
 use super::{
-    keyed,
+    keyed, listening,
     messages::{
-        AwaitExit, ChildHandle, CountChildren, GetOrStart, KillChild, Reinit, StartChild, Started, Stop,
-        TerminateChild, WhichChildren,
+        AwaitExit, ChildHandle, CountChildren, GetOrStart, KillChild, MonitorChild, Reinit, StartChild, Started, Stop,
+        Subscribe, TerminateChild, WhichChildren,
     },
+    survey,
     watch::{watch, Unconfirmed, Watch},
     DynamicSupervisor, Linked,
 };
 use crate::{
     children::ChildCounts,
-    error::{ReinitError, StartChildError, StopError, SupervisorGone, TerminateChildError},
-    event,
+    error::{
+        MonitorError, ReinitError, SnapshotError, StartChildError, StopError, SupervisorGone, TerminateChildError,
+    },
+    event::{self, Event, EventStream, Events, Monitor, Subscription},
     exit::ExitReason,
     key::{ChildKey, Key},
-    snapshot::{ChildInfo, ShutdownReport},
+    snapshot::{ChildInfo, ShutdownReport, Snapshot, TakeSnapshot},
     spec::{ChildActor, ChildSpec},
 };
 
@@ -125,6 +128,72 @@ pub trait SupervisorAddr: sealed::Sealed {
     /// [`SupervisorGone`].
     fn count_children(&self) -> impl Future<Output = Result<ChildCounts, SupervisorGone>> + Send + use<Self>;
 
+    /// What happens in the supervisor from now on, until it has ended, as a stream.
+    ///
+    /// Each event is told once it has come about, in order; what is asked of the supervisor after this call is seen. If it is
+    /// gone, the stream is at its end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use actix::prelude::*;
+    /// use actix_dynamic_supervisor::prelude::*;
+    /// use futures::StreamExt;
+    /// # struct Room;
+    /// # impl Actor for Room { type Context = Context<Self>; }
+    /// # impl Supervised for Room {}
+    ///
+    /// # actix::System::new().block_on(async {
+    /// let rooms = DynamicSupervisor::builder().name("rooms").start()?;
+    /// let mut events = rooms.events(Events::new());
+    ///
+    /// let lobby = rooms.start_child(Child::new(|| Room).key("lobby")).await?;
+    /// rooms.kill_child(lobby.id).await?;
+    ///
+    /// for expected in ["lobby", "exited after", "restarted as incarnation 2"] {
+    ///     let event = events.next().await.expect("the supervisor runs");
+    ///     println!("{event}"); // rooms: 1.1 lobby (app::Room) started
+    ///     assert!(event.to_string().contains(expected), "{event}");
+    /// }
+    /// # Ok::<_, Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    fn events(&self, events: Events) -> EventStream;
+
+    /// Tells an actor what happens in the supervisor: see [`Subscribe`].
+    ///
+    /// # Errors
+    ///
+    /// [`SupervisorGone`].
+    fn subscribe(
+        &self,
+        recipient: Recipient<Event>,
+        events: Events,
+    ) -> impl Future<Output = Result<Subscription, SupervisorGone>> + Send + use<Self>;
+
+    /// Tells every end of a child from now on, until it is gone; none is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`MonitorError`].
+    ///
+    /// # In Elixir
+    ///
+    /// `Process.monitor/1`; one of a process that is gone tells `:noproc` there.
+    fn monitor<H: Into<ChildHandle>>(
+        &self,
+        child: H,
+    ) -> impl Future<Output = Result<Monitor, MonitorError>> + Send + use<Self, H>;
+
+    /// A picture of the supervisor and all that is below it, as [`TakeSnapshot`] says.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`]: a supervisor further down that does not answer is marked, the one asked cannot be.
+    fn snapshot(
+        &self,
+        request: TakeSnapshot,
+    ) -> impl Future<Output = Result<Snapshot, SnapshotError>> + Send + use<Self>;
+
     /// Ends all children, all at the same time, then the supervisor; answers when all are gone.
     ///
     /// It takes as long as the slowest child. The supervisor ends with [`ExitReason::Normal`]. A nested one whose restart
@@ -213,6 +282,31 @@ impl SupervisorAddr for Addr<DynamicSupervisor> {
 
     fn stop(&self) -> impl Future<Output = Result<ShutdownReport, StopError>> + Send + use<> {
         confirm_stop(watch(self, Stop::default()))
+    }
+
+    fn events(&self, events: Events) -> EventStream {
+        listening::listen(self, events)
+    }
+
+    fn subscribe(
+        &self,
+        recipient: Recipient<Event>,
+        events: Events,
+    ) -> impl Future<Output = Result<Subscription, SupervisorGone>> + Send + use<> {
+        let answer = self.send(Subscribe::new(recipient).with(events));
+        async move { answer.await.map_err(|_| SupervisorGone) }
+    }
+
+    fn monitor<H: Into<ChildHandle>>(
+        &self,
+        child: H,
+    ) -> impl Future<Output = Result<Monitor, MonitorError>> + Send + use<H> {
+        let answer = self.send(MonitorChild(child.into()));
+        async move { answer.await.map_err(|_| MonitorError::SupervisorGone)?.ok_or(MonitorError::NotFound) }
+    }
+
+    fn snapshot(&self, request: TakeSnapshot) -> impl Future<Output = Result<Snapshot, SnapshotError>> + Send + use<> {
+        survey::ask(self, request)
     }
 
     fn stop_with(

@@ -13,6 +13,7 @@ mod handlers;
 mod hosts;
 mod initial;
 mod keyed;
+mod listening;
 mod messages;
 mod methods;
 mod module;
@@ -22,6 +23,7 @@ mod reply;
 mod reports;
 mod seat;
 mod starting;
+mod survey;
 mod watch;
 
 use std::{collections::HashMap, mem, num::NonZeroUsize, rc::Rc, sync::Arc, time::Duration};
@@ -34,19 +36,26 @@ pub use self::{
     error::StartError,
     initial::InitialChildren,
     messages::{
-        AwaitExit, ChildHandle, CountChildren, GetOrStart, KillChild, Reinit, StartChild, Started, Stop,
-        TerminateChild, WhichChildren,
+        AwaitExit, ChildHandle, CountChildren, GetOrStart, KillChild, MonitorChild, Reinit, StartChild, Started, Stop,
+        Subscribe, TerminateChild, WhichChildren,
     },
     methods::{Answer, SupervisorAddr, Termination},
     module::{Init, SupervisorModule},
     naming::SupervisorRegistry,
 };
-use self::{closing::Closing, hosts::Hosts, module::FlagSource, reply::Promise, seat::Seat};
+use self::{
+    closing::Closing,
+    hosts::Hosts,
+    listening::Follows,
+    module::FlagSource,
+    reply::Promise,
+    seat::{offender, Seat},
+};
 use crate::{
     children::Children,
     directory::Listed,
     error::StartChildError,
-    event::{Fact, Subject, Teller},
+    event::{Fact, Hub, Origin, Teller},
     exit::ExitReason,
     id::{ChildId, SupervisorId},
     registry::Lease,
@@ -92,15 +101,19 @@ pub struct DynamicSupervisor {
     has_started: bool,
     /// A summary of the reports left out is due in a while.
     summary_is_due: bool,
+    is_measured: bool,
+    has_spans: bool,
+    since: Instant,
 }
 
 impl DynamicSupervisor {
-    fn new(flags: &Flags, source: FlagSource, name: Option<&str>, lease: Option<Arc<Lease>>) -> Self {
+    fn new(flags: &Flags, source: FlagSource, name: Option<&str>, lease: Option<Arc<Lease>>, hub: Arc<Hub>) -> Self {
         let id = SupervisorId::fresh();
-        let label = match name {
-            Some(name) => name.to_owned(),
-            None => format!("{}#{id}", source.label),
+        let name: Arc<str> = match name {
+            Some(name) => unwind::text_of(name).into(),
+            None => format!("{}#{id}", source.label).into(),
         };
+        let path = hub.path_of(&name);
         Self {
             children: Children::new(id, flags),
             keys: None,
@@ -108,7 +121,7 @@ impl DynamicSupervisor {
             flags: source,
             closing: None,
             exits: Vec::new(),
-            teller: Teller::new(label, flags.max_reports_per_second),
+            teller: Teller::new(Origin { id, name, path }, hub, flags.max_reports_per_second),
             link: None,
             last_rules: None,
             extras: flags.extras.clone(),
@@ -119,17 +132,22 @@ impl DynamicSupervisor {
             lease,
             has_started: false,
             summary_is_due: false,
+            is_measured: flags.is_measured,
+            has_spans: flags.has_spans,
+            since: Instant::now(),
         }
     }
 
     fn link(&mut self, ctx: &Context<Self>) -> Arc<Link> {
         let link = self.link.get_or_insert_with(|| {
             let weak = ctx.address().downgrade();
+            let parent = Parent { addr: weak.clone(), hub: Arc::clone(self.teller.hub()) };
             Arc::new(Link {
                 supervisor: self.children.supervisor(),
                 reports: Box::new(Mailbox(weak.clone())),
                 starts: StartLimit::new(self.max_concurrent_starts),
-                inherited: Arc::new(Inherited::new(mem::take(&mut self.extras), Box::new(weak))),
+                inherited: Arc::new(Inherited::new(mem::take(&mut self.extras), Box::new(parent))),
+                spans: self.has_spans.then(|| Arc::clone(&self.teller.origin().name)),
             })
         });
         Arc::clone(link)
@@ -161,6 +179,18 @@ impl DynamicSupervisor {
 
     fn tell(&mut self, fact: &Fact<'_>) {
         self.teller.tell(fact, now);
+    }
+}
+
+/// What a child knows of its supervisor: weak, as children must not keep it alive.
+struct Parent {
+    addr: WeakAddr<DynamicSupervisor>,
+    hub: Arc<Hub>,
+}
+
+impl<A: ChildActor> StartContext<A> {
+    fn parent(&self) -> Option<&Parent> {
+        self.inherited.supervisor.downcast_ref()
     }
 }
 
@@ -222,9 +252,13 @@ impl Drop for DynamicSupervisor {
         let report = self.drop_children();
         self.lease = None;
         if self.has_started {
-            self.tell(&Fact::SupervisorEnded { reason: &reason });
+            self.tell(&Fact::SupervisorEnded { reason: &reason, report: &report });
         }
         self.teller.summarise();
+        // A nested one may be started again, and goes on telling then.
+        if self.teller.hub().is_root() {
+            self.teller.hub().close();
+        }
         runner::leave_words(report.clone());
         let (closing, exits) = (self.closing.take(), mem::take(&mut self.exits));
         runner::after_burial(Box::new(move || {
@@ -248,9 +282,8 @@ impl DynamicSupervisor {
                 if entry.phase().is_active() {
                     report.killed.push(id);
                 }
-                if let Some(panic) = entry.seat.end() {
-                    self.tell(&Fact::Residue { of: Subject::Former(id), panic: &panic });
-                }
+                self.tell_watchers(id, &mut entry, ExitReason::Shutdown, Follows::Nothing);
+                self.tell_leavings(offender(id, &entry), entry.seat.end());
                 let rare = entry.seat.rare.take();
                 let _ = unwind::dispose(entry);
                 if let Some(rare) = rare {
@@ -266,7 +299,7 @@ impl<A: ChildActor> StartContext<A> {
     /// The supervisor of this child; weak, as children must not keep it alive.
     #[must_use]
     pub fn supervisor(&self) -> Option<Addr<DynamicSupervisor>> {
-        self.inherited.supervisor.downcast_ref::<WeakAddr<DynamicSupervisor>>()?.upgrade()
+        self.parent()?.addr.upgrade()
     }
 }
 

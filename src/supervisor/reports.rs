@@ -2,14 +2,18 @@
 
 use actix::{Context, Handler, Message};
 
-use super::{ending::End, now, DynamicSupervisor};
+use super::{
+    ending::End,
+    listening::{self, Follows},
+    now,
+    seat::{offender, Seat},
+    DynamicSupervisor,
+};
 use crate::{
-    children::{AfterExit, Again},
-    event::{Fact, Offender, Subject},
-    exit::ExitReason,
+    children::{AfterExit, Again, Entry},
+    event::{Exit, Fact, Offender, Subject},
     id::{ChildId, Incarnation},
     runner::{Ended, Report, What},
-    spec::Rules,
     unwind,
 };
 
@@ -28,6 +32,7 @@ impl Handler<Report> for DynamicSupervisor {
             What::Exited(ended) => self.exited(child, incarnation, ended, ctx),
             What::Gone(ended) => self.gone(child, incarnation, ended, ctx),
             What::Stranded(estate) => self.stranded(child, estate, ctx),
+            What::Undelivered(undelivered) => self.tell_undelivered(child, undelivered),
             What::Residue(panic) => self.teller.tell(&Fact::Residue { of: Subject::Former(child), panic: &panic }, now),
         }
         self.summarise_later(ctx);
@@ -38,29 +43,29 @@ impl DynamicSupervisor {
     pub(super) fn exited(&mut self, id: ChildId, incarnation: Incarnation, ended: Ended, ctx: &mut Context<Self>) {
         // Told even of a child that is out of the table: it was terminated between its end and this notice of it.
         if let Some(panic) = &ended.residue {
-            let of = self
-                .children
-                .get(id)
-                .map_or(Subject::Former(id), |entry| Subject::Child(Offender { id, incarnation, rules: &entry.rules }));
+            let child = |entry| Subject::Child(Offender { incarnation, ..offender(id, entry) });
+            let of = self.children.get(id).map_or(Subject::Former(id), child);
             self.teller.tell(&Fact::Residue { of, panic }, now);
         }
         if self.has_crossed(id, incarnation, &ended) {
             return;
         }
+        // Asked before: what follows changes it.
+        let began = self.children.get(id).and_then(Entry::began);
+        let exit = |comes_back| Exit { reason: &ended.reason, began, asked: false, comes_back };
         match self.after_exit(id, incarnation, &ended) {
             AfterExit::Stale => {}
-            AfterExit::Again(again) => {
-                let entry = match &again {
-                    Again::GiveUpOn(entry) | Again::GiveUp(entry) => Some(entry),
-                    Again::Restart(_) | Again::Wait(_) => self.children.get(id),
-                };
-                if let Some(entry) = entry {
-                    tell_ended(&mut self.teller, id, incarnation, &entry.rules, &ended.reason);
+            AfterExit::Again(mut again) => {
+                match &mut again {
+                    Again::GiveUpOn(entry) | Again::GiveUp(entry) => {
+                        self.tell_ended(id, incarnation, entry, exit(false));
+                    }
+                    Again::Restart(_) | Again::Wait(_) => self.tell_ended_but_back(id, incarnation, exit(true)),
                 }
                 self.again(id, again, ctx);
             }
-            AfterExit::Forget(entry) => {
-                tell_ended(&mut self.teller, id, incarnation, &entry.rules, &ended.reason);
+            AfterExit::Forget(mut entry) => {
+                self.tell_ended(id, incarnation, &mut entry, exit(false));
                 self.forget(id, entry, Ok(()), ctx);
             }
             AfterExit::Stopped(entry) => {
@@ -75,24 +80,33 @@ impl DynamicSupervisor {
 impl DynamicSupervisor {
     pub(super) fn tell_of(&mut self, id: ChildId, fact: impl for<'a> FnOnce(Offender<'a>) -> Fact<'a>) {
         if let Some(entry) = self.children.get(id) {
-            let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
-            self.teller.tell(&fact(child), now);
+            self.teller.tell(&fact(offender(id, entry)), now);
+        }
+    }
+
+    /// An incarnation has ended, unasked, and its child with it.
+    fn tell_ended(&mut self, id: ChildId, incarnation: Incarnation, entry: &mut Entry<Seat>, exit: Exit<'_>) {
+        let child = Offender { incarnation, ..offender(id, entry) };
+        self.teller.tell(&ended_fact(child, exit), now);
+        self.tell_watchers_of(id, incarnation, entry, exit, Follows::Nothing);
+    }
+
+    /// An incarnation has ended, unasked, and is to be followed by another.
+    fn tell_ended_but_back(&mut self, id: ChildId, incarnation: Incarnation, exit: Exit<'_>) {
+        let Some(entry) = self.children.get(id) else { return };
+        let child = Offender { incarnation, ..offender(id, entry) };
+        self.teller.tell(&ended_fact(child, exit), now);
+        let watchers = self.children.seat_mut(id).and_then(|seat| seat.rare.as_mut()).map(|rare| &mut rare.watchers);
+        if let Some(watchers) = watchers {
+            listening::tell(watchers, id, incarnation, exit, Follows::Restart);
         }
     }
 }
 
-fn tell_ended(
-    teller: &mut crate::event::Teller,
-    id: ChildId,
-    incarnation: Incarnation,
-    rules: &Rules,
-    reason: &ExitReason,
-) {
-    let child = Offender { id, incarnation, rules };
-    let fact = if rules.restart.reports(reason) {
-        Fact::ChildTerminated { child, reason }
+fn ended_fact<'a>(child: Offender<'a>, exit: Exit<'a>) -> Fact<'a> {
+    if child.rules.restart.reports(exit.reason) {
+        Fact::ChildTerminated { child, exit }
     } else {
-        Fact::Ended { child, reason }
-    };
-    teller.tell(&fact, now);
+        Fact::Ended { child, exit }
+    }
 }

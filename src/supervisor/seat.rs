@@ -3,16 +3,18 @@
 use actix::Context;
 use tokio::time::Instant;
 
-use super::{hosts::Site, keyed::Waiter, now, reply::Promise, DynamicSupervisor};
+use super::{hosts::Site, keyed::Waiter, listening::Follows, reply::Promise, DynamicSupervisor};
 use crate::{
     children::Entry,
     directory::Held,
     error::{StartChildError, TerminateChildError},
-    event::{Fact, Offender, Subject},
+    event::{Offender, Watcher},
+    exit::ExitReason,
     id::ChildId,
-    runner::{Ended, Home, RunnerHandle},
-    snapshot::{ChildInfo, ErasedAddr},
-    unwind::{self, PanicReport},
+    key::ChildKey,
+    runner::{Ended, Home, Leavings, RunnerHandle, Vitals},
+    snapshot::{ChildInfo, ErasedAddr, Life, RestartLimit},
+    unwind,
 };
 
 /// What the supervisor keeps beside an entry of the table.
@@ -38,6 +40,10 @@ pub(super) struct Rare {
     pub(super) terminators: Vec<Promise<Result<(), TerminateChildError>>>,
     /// Who asked for a child with this key, before this one can be had or is gone.
     pub(super) waiters: Vec<Waiter>,
+    /// Who is to hear of its ends.
+    pub(super) watchers: Vec<Watcher>,
+    /// It was killed by somebody while it was ending.
+    pub(super) is_cut_short: bool,
 }
 
 impl Rare {
@@ -64,8 +70,8 @@ impl Seat {
         self.runner.kill();
     }
 
-    /// Ends it for good, whatever it is doing, and tells of a panic on its way out.
-    pub(super) fn end(&self) -> Option<PanicReport> {
+    /// Ends it for good, whatever it is doing, and tells what is left.
+    pub(super) fn end(&self) -> Leavings {
         self.runner.end()
     }
 
@@ -74,19 +80,36 @@ impl Seat {
     }
 }
 
-pub(super) fn info(id: ChildId, entry: &Entry<Seat>) -> ChildInfo {
+/// The child that something is told of.
+pub(super) fn offender(id: ChildId, entry: &Entry<Seat>) -> Offender<'_> {
+    Offender { id, incarnation: entry.incarnation, rules: &entry.rules, key: key_of(entry) }
+}
+
+pub(super) fn key_of(entry: &Entry<Seat>) -> Option<&ChildKey> {
+    entry.seat.rare.as_ref()?.key.as_ref().map(Held::key)
+}
+
+pub(super) fn info(id: ChildId, entry: &Entry<Seat>, vitals: Option<&Vitals>, now: std::time::Instant) -> ChildInfo {
+    let rare = entry.seat.rare.as_ref();
     ChildInfo {
         id,
         label: entry.rules.label.as_deref().map(str::to_owned),
-        key: entry.seat.rare.as_ref().and_then(|rare| rare.key.as_ref()).map(Held::text),
+        key: key_of(entry).map(ChildKey::text),
         state: entry.phase().into(),
         child_type: entry.rules.child_type,
         module: entry.rules.module,
         restart: entry.rules.restart,
         restarts: entry.restarts,
+        incarnation: entry.incarnation.number(),
         last_exit: entry.last_exit().cloned(),
         since: Instant::from_std(entry.since()),
         next_try: entry.next_try().map(Instant::from_std),
+        lives: entry.lives().map(Life::from).collect(),
+        limit: entry.usage(now).map(RestartLimit::from),
+        arbiter: rare.and_then(|rare| rare.site).map(|site| site.to_string()),
+        handled: vitals.map(|vitals| vitals.handled),
+        queued: vitals.and_then(|vitals| vitals.queued),
+        longest_poll: vitals.and_then(|vitals| vitals.longest_poll),
         addr: ErasedAddr(entry.seat.runner.weak_addr()),
     }
 }
@@ -105,11 +128,10 @@ impl DynamicSupervisor {
         if let Some(by_addr) = &mut self.by_addr {
             by_addr.remove(&entry.seat.runner.addr_key());
         }
+        let last_exit = entry.last_exit().cloned().unwrap_or(ExitReason::Unknown);
+        self.tell_watchers(id, &mut entry, last_exit, Follows::Nothing);
+        self.tell_leavings(offender(id, &entry), entry.seat.runner.end());
         let rare = entry.seat.rare.take();
-        if let Some(panic) = entry.seat.runner.end() {
-            let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
-            self.teller.tell(&Fact::Residue { of: Subject::Child(child), panic: &panic }, now);
-        }
         let _ = unwind::dispose(entry);
         let Some(rare) = rare else { return drop(unwind::dispose(started)) };
         let Rare { key, site, starter, terminators, waiters, .. } = *rare;

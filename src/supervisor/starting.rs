@@ -15,7 +15,7 @@ use super::{
     messages::{StartChild, Started},
     now,
     reply::Reply,
-    seat::Seat,
+    seat::{offender, Seat},
     DynamicSupervisor,
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     exit::ExitReason,
     id::{ChildId, Incarnation},
     key::ChildKey,
-    runner::{self, Begun, Birth, Launched, RunnerHandle, Sent, StartFailure, Terms},
+    runner::{self, Begun, Birth, Launched, Names, RunnerHandle, Sent, StartFailure, Terms, Watched},
     spec::{ChildSpec, Rules},
     unwind,
 };
@@ -158,9 +158,10 @@ impl DynamicSupervisor {
             child_type: rules.child_type,
             start_timeout,
             takes_over: rules.takes_over(),
+            watched: self.watched(&rules, special.as_deref()),
         };
         if self.is_elsewhere(special.as_deref()) {
-            return self.launch_elsewhere(spec, rules, &terms, birth, special, ctx);
+            return self.launch_elsewhere(spec, rules, terms, birth, special, ctx);
         }
         match runner::launch(spec, &terms, birth) {
             Launched::Running { addr, runner, info, task } => {
@@ -174,7 +175,10 @@ impl DynamicSupervisor {
                 self.insert(id, Entry::new(rules, Phase::Starting, seat, now()));
                 Begin::Later(Later { id, addr, info: Slot::Here(info) })
             }
-            Launched::Not(failure) => Begin::Now(Reply::now(Err(failure.into()))),
+            Launched::Not(failure) => {
+                self.tell_start_failed(id, &rules, special.as_deref(), &failure);
+                Begin::Now(Reply::now(Err(failure.into())))
+            }
         }
     }
 
@@ -188,7 +192,7 @@ impl DynamicSupervisor {
         &mut self,
         spec: S,
         rules: Rc<Rules>,
-        terms: &Terms,
+        terms: Terms,
         birth: Birth,
         mut special: Option<Box<Special>>,
         ctx: &mut Context<Self>,
@@ -200,12 +204,32 @@ impl DynamicSupervisor {
             return Begin::Now(Reply::now(Err(StartChildError::ArbiterGone)));
         };
         let kept = matches!(site, Site::Fixed(_)).then(|| home.clone());
-        let Sent { addr, runner, info } = runner::launch_on(home, spec, *terms, birth);
+        let Sent { addr, runner, info } = runner::launch_on(home, spec, terms, birth);
         let mut seat = self.seat(id, runner, special, false);
         seat.rare().site = Some(site);
         seat.rare().home = kept;
         self.insert(id, Entry::new(rules, Phase::Starting, seat, now()));
         Begin::Later(Later { id, addr, info: Slot::There(info) })
+    }
+
+    /// What is kept of a child's polls, where somebody wants to know.
+    #[inline]
+    fn watched(&self, rules: &Rules, special: Option<&Special>) -> Option<Watched> {
+        (self.is_measured || self.has_spans).then(|| {
+            let key = special.and_then(|special| special.key.as_ref()).map(|held| held.key().text());
+            let names = self.has_spans.then(|| Names { label: rules.label.clone(), key });
+            Watched::new(self.is_measured, names)
+        })
+    }
+
+    #[cold]
+    fn tell_start_failed(&mut self, id: ChildId, rules: &Rules, special: Option<&Special>, failure: &StartFailure) {
+        // One that declines is no failure.
+        if !matches!(failure, StartFailure::Ignored) {
+            let key = special.and_then(|special| special.key.as_ref()).map(Held::key);
+            let child = Offender { id, incarnation: Incarnation::FIRST, rules, key };
+            self.teller.tell(&Fact::StartFailed { child, failure }, now);
+        }
     }
 
     /// A seat for a new child, which from now on has its key.
@@ -277,12 +301,16 @@ impl Handler<Retry> for DynamicSupervisor {
 impl DynamicSupervisor {
     /// A child has to come back.
     pub(super) fn again(&mut self, id: ChildId, again: Again<Seat>, ctx: &mut Context<Self>) {
+        if self.children.has_come_near() {
+            let usage = self.children.usage(now());
+            self.tell(&Fact::LimitNear { usage });
+        }
         match again {
             Again::Restart(next) => self.begin(id, next, ctx),
             Again::Wait(wait) => self.wait(id, wait, ctx),
             Again::GiveUpOn(entry) => {
-                let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
-                self.teller.tell(&Fact::GaveUp { child }, now);
+                let lives: Vec<_> = entry.lives().cloned().collect();
+                self.teller.tell(&Fact::GaveUp { child: offender(id, &entry), lives: &lives }, now);
                 self.forget(id, entry, Err(StartChildError::Terminated), ctx);
             }
             Again::GiveUp(entry) => self.give_up(id, entry, ctx),
@@ -290,15 +318,15 @@ impl DynamicSupervisor {
     }
 
     /// A child waits before it is tried again. The runner has the timer: Actix walks all of a context's on every wake.
-    fn wait(&mut self, id: ChildId, Wait { next, delay, panic }: Wait, ctx: &mut Context<Self>) {
+    fn wait(&mut self, id: ChildId, Wait { next, delay, tries, panic }: Wait, ctx: &mut Context<Self>) {
         if let (Some(panic), Some(entry)) = (&panic, self.children.get(id)) {
-            let child = Offender { id, incarnation: next, rules: &entry.rules };
+            let child = Offender { incarnation: next, ..offender(id, entry) };
             self.teller.tell(&Fact::Residue { of: Subject::Child(child), panic }, now);
         }
         if delay.is_zero() {
             return self.begin(id, next, ctx);
         }
-        self.tell_of(id, |child| Fact::Waits { child, delay });
+        self.tell_of(id, |child| Fact::Waits { child, delay, attempt: tries });
         if let Some(entry) = self.children.get(id) {
             entry.seat.runner.wait(next, delay);
         }
@@ -316,8 +344,9 @@ impl DynamicSupervisor {
         let Some(entry) = self.children.get(id) else { return };
         match entry.seat.runner.begin(incarnation) {
             Begun::Running => {
+                let since = entry.since();
                 if self.children.started(id, incarnation, now()) {
-                    self.tell_of(id, |child| Fact::Restarted { child });
+                    self.tell_of(id, |child| Fact::Restarted { child, since });
                 }
             }
             Begun::Starting => self.note_beginning(id),
@@ -327,6 +356,7 @@ impl DynamicSupervisor {
 
     /// An asynchronous start has succeeded, the first or a repeated one.
     pub(super) fn started_later(&mut self, id: ChildId, incarnation: Incarnation, ctx: &mut Context<Self>) {
+        let since = self.children.get(id).map_or_else(now, Entry::since);
         if !self.children.started(id, incarnation, now()) {
             return;
         }
@@ -345,7 +375,7 @@ impl DynamicSupervisor {
                 self.tell_of(id, |child| Fact::Started { child });
                 let _ = unwind::guard(|| answer(Ok(())));
             }
-            None => self.tell_of(id, |child| Fact::Restarted { child }),
+            None => self.tell_of(id, |child| Fact::Restarted { child, since }),
         }
         self.serve(waiters, ctx);
     }
@@ -371,9 +401,10 @@ impl DynamicSupervisor {
             AfterTry::Stale => drop(unwind::dispose(failure)),
             AfterTry::TryAgain(incarnation) => {
                 if let Some(entry) = self.children.get(id) {
-                    let child = Offender { id, incarnation, rules: &entry.rules };
+                    let child = Offender { incarnation, ..offender(id, entry) };
                     self.teller.tell(&Fact::StartError { child, failure: &failure }, now);
                 }
+                self.children.note_failed_try(id, incarnation, failure.as_exit(), now());
                 let _ = unwind::dispose(failure);
                 if let Some(rare) = self.children.seat_mut(id).and_then(|seat| seat.rare.as_mut()) {
                     rare.is_beginning = false;
@@ -385,9 +416,11 @@ impl DynamicSupervisor {
                 self.ended_as_told(id, entry, None, ctx);
             }
             AfterTry::Forget(entry) => {
+                let child = Offender { incarnation, ..offender(id, &entry) };
                 if entry.phase() == Phase::Restarting {
-                    let child = Offender { id, incarnation, rules: &entry.rules };
                     self.teller.tell(&Fact::Declined { child }, now);
+                } else if !matches!(failure, StartFailure::Ignored) {
+                    self.teller.tell(&Fact::StartFailed { child, failure: &failure }, now);
                 }
                 self.forget(id, entry, Err(failure.into()), ctx);
             }
@@ -396,8 +429,8 @@ impl DynamicSupervisor {
 
     /// The restart limit is exceeded: that child is dropped, the supervisor ends.
     pub(super) fn give_up(&mut self, id: ChildId, entry: Entry<Seat>, ctx: &mut Context<Self>) {
-        let child = Offender { id, incarnation: entry.incarnation, rules: &entry.rules };
-        self.teller.tell(&Fact::LimitReached { child }, now);
+        let lives: Vec<_> = entry.lives().cloned().collect();
+        self.teller.tell(&Fact::LimitReached { child: offender(id, &entry), lives: &lives }, now);
         self.forget(id, entry, Err(StartChildError::ShuttingDown), ctx);
         self.close(Some(ExitReason::Shutdown), ctx);
     }

@@ -109,7 +109,7 @@ enum Patience {
 }
 
 /// `None`: no limit.
-type Timer = Option<Pin<Box<Sleep>>>;
+pub(super) type Timer = Option<Pin<Box<Sleep>>>;
 
 pub(super) enum Unconfirmed {
     Gone,
@@ -176,7 +176,7 @@ impl<T> Future for Watch<T> {
 }
 
 /// Without a Tokio runtime and its clock there is no limit.
-fn timer(limit: Duration) -> Timer {
+pub(super) fn timer(limit: Duration) -> Timer {
     tokio::runtime::Handle::try_current().ok()?;
     // A runtime may have been built without a clock, and Tokio panics there.
     unwind::guard(|| Box::pin(sleep(limit))).ok()

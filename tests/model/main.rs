@@ -167,6 +167,8 @@ const INTERESTING: &[&str] = &[
     "terminated by key",
     "terminated twice in one turn",
     "the limit of restarts is exactly reached",
+    "the limit of restarts is far again",
+    "the limit of restarts comes near",
     "the limit of restarts is exceeded",
     "tries are forgotten",
     "tries are forgotten after exactly the stable time",

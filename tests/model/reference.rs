@@ -107,6 +107,8 @@ pub struct Sup {
     /// In start order.
     pub table: Vec<Label>,
     pub notes: Vec<u64>,
+    /// Which part of the restart limit was used when it was last looked at: none, half, or four fifths of it.
+    pub nearness: u8,
     /// Whose asynchronous starts go on, and whose wait for that, in their order.
     pub starts: Vec<Label>,
     pub queue: VecDeque<Label>,

@@ -252,9 +252,14 @@ impl<S: Subscriber> Layer<S> for Capture {
             "" => String::new(),
             label => format!(" {label}#{}", field("child.incarnation")),
         };
+        // What happened to each of them is seen by who sent it.
+        if message == "child is gone with messages undelivered" {
+            return;
+        }
         let mut pages = self.0.open();
         let line = match message {
             "child caused shutdown" | "child given up" | "child declined to restart" => format!("{message}{child}"),
+            "restart limit near" => format!("{message}: {} of {}", field("restarts"), field("max_restarts")),
             "child waits for its next try" => format!("{message}{child}: {}", field("delay")),
             "a panic on the way out was contained" => format!("{message} {}", pages.label(field("child.id"))),
             _ if why.is_empty() => format!("{message}{child}"),

@@ -1,26 +1,21 @@
-//! What a supervisor has to tell, as typed facts, and how they become log lines.
-//!
-//! The core decides and returns; the supervisor turns that into a [`Fact`] and tells it here, once. A second sink is a
-//! second reader of [`Fact`].
+//! Facts as log lines, and the one place that tells them.
 //!
 //! Levels: `error` for what went wrong (an abnormal end, a failed try of a restart, the limit reached, an odd end on
-//! shutdown), `warn` for a restart after a quiet end, `debug` for starts, restarts and ends in good order. Reports never
-//! show start arguments or messages.
+//! shutdown), `warn` for a restart after a quiet end and for a restart limit that comes near, `debug` for starts, restarts and
+//! ends in good order. Reports never show start arguments or messages.
 
 use std::{
-    fmt,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use tracing::{debug, error, warn};
 
-use crate::{
-    exit::ExitReason,
-    id::{ChildId, Incarnation},
-    runner::StartFailure,
-    spec::Rules,
-    unwind::{self, PanicReport},
+use super::{
+    fact::{Exit, Fact, Offender, Subject},
+    Event, Hub, Origin,
 };
+use crate::{children::Life, text, unwind};
 
 /// The target of every line.
 macro_rules! target {
@@ -29,88 +24,26 @@ macro_rules! target {
     };
 }
 
-/// The child a fact is about: the *offender* of Elixir's reports.
-#[derive(Clone, Copy)]
-pub(crate) struct Offender<'a> {
-    pub(crate) id: ChildId,
-    pub(crate) incarnation: Incarnation,
-    pub(crate) rules: &'a Rules,
-}
-
-/// What a contained panic is about.
-#[derive(Clone, Copy)]
-pub(crate) enum Subject<'a> {
-    Child(Offender<'a>),
-    /// A child that is out of the table already.
-    Former(ChildId),
-    /// What was to be a child.
-    Request,
-}
-
-#[derive(Clone, Copy)]
-pub(crate) enum Fact<'a> {
-    /// A supervisor runs.
-    SupervisorStarted,
-    /// It has ended.
-    SupervisorEnded { reason: &'a ExitReason },
-    /// The crate was built with `panic = "abort"`: nothing can be contained.
-    PanicsAbort,
-    /// A child runs for the first time.
-    Started { child: Offender<'a> },
-    /// Report `child_terminated`: a child ended and that is worth a report.
-    ChildTerminated { child: Offender<'a>, reason: &'a ExitReason },
-    /// A child ended, and that is in order.
-    Ended { child: Offender<'a>, reason: &'a ExitReason },
-    /// A child runs again.
-    Restarted { child: Offender<'a> },
-    /// A child declined to come back.
-    Declined { child: Offender<'a> },
-    /// A child is tried again after this time.
-    Waits { child: Offender<'a>, delay: Duration },
-    /// A child has used up the restarts that are its own, and is gone.
-    GaveUp { child: Offender<'a> },
-    /// Report `start_error`: a try of a restart failed.
-    StartError { child: Offender<'a>, failure: &'a StartFailure },
-    /// Report `shutdown`: the restart limit is exceeded, this child was the one too many.
-    LimitReached { child: Offender<'a> },
-    /// Report `shutdown_error`: a child that was to end ended otherwise than expected.
-    ShutdownError { child: Offender<'a>, reason: &'a ExitReason },
-    /// A destructor, or a hook after a panic, panicked: contained, and nothing else comes of it.
-    Residue { of: Subject<'a>, panic: &'a PanicReport },
-    /// A child keeps its thread beyond its deadline; it is not waited for any longer.
-    Abandoned { child: Offender<'a> },
-    /// A thread that children live on is blocked, by this child if that is known.
-    ThreadBlocked { by: Option<Offender<'a>>, children: usize },
-    /// Threads of the supervisor's own have not ended in time.
-    ThreadsLeft,
-    /// A child kept its thread beyond its deadline, and has ended now.
-    Overran { child: Offender<'a> },
-}
-
-impl Fact<'_> {
-    /// Is it one of the reports whose number an outsider can drive up?
-    fn is_limited(&self) -> bool {
-        matches!(
-            self,
-            Self::ChildTerminated { .. }
-                | Self::StartError { .. }
-                | Self::ShutdownError { .. }
-                | Self::Residue { .. }
-                | Self::GaveUp { .. }
-        )
-    }
-}
-
 /// Tells facts about one supervisor.
 pub(crate) struct Teller {
-    /// Its name in reports.
-    supervisor: String,
+    origin: Arc<Origin>,
+    hub: Arc<Hub>,
     throttle: Throttle,
 }
 
 impl Teller {
-    pub(crate) fn new(supervisor: impl fmt::Display, max_reports_per_second: u32) -> Self {
-        Self { supervisor: unwind::text_of(supervisor), throttle: Throttle::new(max_reports_per_second) }
+    pub(crate) fn new(origin: Origin, hub: Arc<Hub>, max_reports_per_second: u32) -> Self {
+        let origin = Arc::new(origin);
+        hub.open(&origin);
+        Self { origin, hub, throttle: Throttle::new(max_reports_per_second) }
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
     }
 
     pub(crate) fn set_max_reports_per_second(&mut self, max_reports: u32) {
@@ -120,7 +53,10 @@ impl Teller {
     /// Tells a fact. A subscriber is user code: its panics end here.
     ///
     /// The clock is read only for a fact that is limited.
-    pub(crate) fn tell(&mut self, fact: &Fact<'_>, now: impl FnOnce() -> Instant) {
+    pub(crate) fn tell(&mut self, fact: &Fact<'_>, now: impl Fn() -> Instant) {
+        if self.hub.is_heard() {
+            self.publish(fact, now());
+        }
         if fact.is_limited() {
             match self.throttle.admit(now()) {
                 Admitted::No => return,
@@ -128,8 +64,14 @@ impl Teller {
                 Admitted::Yes { left_out } => self.sum_up(left_out),
             }
         }
-        let supervisor = self.supervisor.as_str();
-        let _ = unwind::guard(|| log(supervisor, fact));
+        let _ = unwind::guard(|| log(&self.origin.name, fact, &now));
+    }
+
+    #[cold]
+    fn publish(&self, fact: &Fact<'_>, now: Instant) {
+        if let Some(kind) = fact.event(now) {
+            self.hub.publish(&Event::new(&self.origin, kind));
+        }
     }
 
     /// Has something been left out that no line has summed up yet?
@@ -146,7 +88,7 @@ impl Teller {
     }
 
     fn sum_up(&self, left_out: u64) {
-        let supervisor = self.supervisor.as_str();
+        let supervisor = &*self.origin.name;
         let _ = unwind::guard(|| {
             warn!(target: target!(), supervisor, left_out, "more reports than allowed in a second were left out");
         });
@@ -156,12 +98,13 @@ impl Teller {
 /// One supervisor's lines about one child, with the fields of Elixir's reports.
 macro_rules! tell_child {
     ($level:ident, $supervisor:expr, $child:expr, $($fields:tt)*) => {{
-        let Offender { id, incarnation, rules } = $child;
+        let Offender { id, incarnation, rules, key } = $child;
         $level!(
             target: target!(),
             supervisor = $supervisor,
             child.id = %id,
             child.label = rules.label.as_deref(),
+            child.key = key.map(|key| key.text()).as_deref(),
             child.incarnation = incarnation.number(),
             child.module = rules.module,
             child.restart = %rules.restart,
@@ -172,13 +115,13 @@ macro_rules! tell_child {
     }};
 }
 
-fn log(supervisor: &str, fact: &Fact<'_>) {
+fn log(supervisor: &str, fact: &Fact<'_>, now: &dyn Fn() -> Instant) {
     match *fact {
         Fact::SupervisorStarted => debug!(target: target!(), supervisor, "supervisor started"),
-        Fact::SupervisorEnded { reason } if reason.is_abnormal() => {
+        Fact::SupervisorEnded { reason, .. } if reason.is_abnormal() => {
             error!(target: target!(), supervisor, reason = unwind::text_of(reason), "supervisor ended")
         }
-        Fact::SupervisorEnded { reason } => {
+        Fact::SupervisorEnded { reason, .. } => {
             debug!(target: target!(), supervisor, reason = unwind::text_of(reason), "supervisor ended")
         }
         Fact::PanicsAbort => warn!(
@@ -187,26 +130,32 @@ fn log(supervisor: &str, fact: &Fact<'_>) {
             "built with panic = \"abort\": a panic in a child ends the process, nothing can be restarted"
         ),
         Fact::Started { child } => tell_child!(debug, supervisor, child, "child started"),
-        Fact::ChildTerminated { child, reason } if reason.is_abnormal() => tell_child!(
+        Fact::ChildTerminated { child, exit } if exit.reason.is_abnormal() => tell_child!(
             error,
             supervisor,
             child,
             report = "child_terminated",
-            reason = unwind::text_of(reason),
+            reason = unwind::text_of(exit.reason),
+            uptime = uptime(&exit, now),
             "child terminated"
         ),
-        Fact::ChildTerminated { child, reason } => tell_child!(
+        Fact::ChildTerminated { child, exit } => tell_child!(
             warn,
             supervisor,
             child,
             report = "child_terminated",
-            reason = unwind::text_of(reason),
+            reason = unwind::text_of(exit.reason),
+            uptime = uptime(&exit, now),
             "child terminated"
         ),
-        Fact::Ended { child, reason } => {
-            tell_child!(debug, supervisor, child, reason = unwind::text_of(reason), "child ended")
+        Fact::Ended { child, exit } => {
+            tell_child!(debug, supervisor, child, reason = unwind::text_of(exit.reason), "child ended")
         }
-        Fact::Restarted { child } => tell_child!(debug, supervisor, child, "child restarted"),
+        // Of these a report follows; or somebody is told who asked; or they are counted in one.
+        Fact::EndedOddly { .. } | Fact::KilledAtDeadline { .. } | Fact::StartFailed { .. } => {}
+        // What comes of it is told.
+        Fact::ShutdownBegun { .. } => {}
+        Fact::Restarted { child, .. } => tell_child!(debug, supervisor, child, "child restarted"),
         Fact::Declined { child } => tell_child!(debug, supervisor, child, "child declined to restart"),
         Fact::StartError { child, failure } => tell_child!(
             error,
@@ -216,23 +165,33 @@ fn log(supervisor: &str, fact: &Fact<'_>) {
             reason = unwind::text_of(failure),
             "child failed to restart"
         ),
-        Fact::Waits { child, delay } => {
+        Fact::Waits { child, delay, .. } => {
             tell_child!(debug, supervisor, child, delay = ?delay, "child waits for its next try")
         }
-        Fact::GaveUp { child } => tell_child!(
+        Fact::GaveUp { child, lives } => tell_child!(
             error,
             supervisor,
             child,
             report = "gave_up",
             reason = "reached max restart intensity of its own",
+            last_lives = last_lives(lives),
             "child given up"
         ),
-        Fact::LimitReached { child } => tell_child!(
+        Fact::LimitNear { usage } => warn!(
+            target: target!(),
+            supervisor,
+            restarts = usage.used,
+            max_restarts = usage.max_restarts,
+            period = ?usage.period,
+            "restart limit near"
+        ),
+        Fact::LimitReached { child, lives } => tell_child!(
             error,
             supervisor,
             child,
             report = "shutdown",
             reason = "reached max restart intensity",
+            last_lives = last_lives(lives),
             "child caused shutdown"
         ),
         Fact::ShutdownError { child, reason } => tell_child!(
@@ -266,6 +225,13 @@ fn log(supervisor: &str, fact: &Fact<'_>) {
         Fact::ThreadsLeft => {
             error!(target: target!(), supervisor, "threads of the supervisor's own have not ended in time")
         }
+        Fact::QueueClosed { of: Subject::Child(child), undelivered } => {
+            tell_child!(debug, supervisor, child, undelivered, "child is gone with messages undelivered")
+        }
+        Fact::QueueClosed { of, undelivered } => debug!(
+            target: target!(), supervisor, child.id = of.id().map(tracing::field::display),
+            undelivered, "child is gone with messages undelivered"
+        ),
         Fact::Overran { child } => {
             tell_child!(error, supervisor, child, "child kept its thread blocked past its deadline; it has ended now")
         }
@@ -279,16 +245,17 @@ pub(crate) fn tell_unresponsive(request: &'static str) {
     });
 }
 
-impl fmt::Display for StartFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ignored => f.write_str("declined"),
-            Self::Error(error) => write!(f, "{error}"),
-            Self::Panicked(report) => write!(f, "panicked: {report}"),
-            Self::Exited(reason) => write!(f, "ended while it started: {reason}"),
-            Self::TimedOut => f.write_str("took longer than allowed"),
-        }
-    }
+fn uptime(exit: &Exit<'_>, now: &dyn Fn() -> Instant) -> Option<String> {
+    exit.began.map(|began| text::brief(now().saturating_duration_since(began)))
+}
+
+/// The last few ends of a child, oldest first, on one line.
+fn last_lives(lives: &[Life]) -> String {
+    let one = |life: &Life| {
+        let uptime = text::brief(life.ended.saturating_duration_since(life.began));
+        format!("{} after {uptime}", unwind::text_of(&life.reason))
+    };
+    lives.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 /// Lets a number of reports through in each second and counts the rest.

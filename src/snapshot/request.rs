@@ -1,0 +1,184 @@
+//! What a snapshot is asked to show.
+
+use std::time::Duration;
+
+use actix::Message;
+
+use super::Snapshot;
+use crate::{
+    children::{ChildState, Entry},
+    id::ChildId,
+};
+
+/// Take a picture of a supervisor and all that is below it; answered when all have told, or have been silent for too long.
+///
+/// Defaults: all levels, the 100 worst children of each supervisor by name and all others as sums, half a second, no queues.
+///
+/// A supervisor walks its children once for it, in its own turn: what that takes with a million of them is told in
+/// `docs/scale.md`. All below are asked at the same time.
+#[derive(Clone, Debug)]
+#[must_use = "nobody has been asked yet"]
+pub struct TakeSnapshot {
+    pub(crate) depth: usize,
+    pub(crate) deadline: Duration,
+    pub(crate) filter: ChildFilter,
+    pub(crate) limit: usize,
+    pub(crate) order: Order,
+    pub(crate) only: Option<ChildId>,
+    pub(crate) queues: bool,
+    /// The names down to the supervisor that is asked.
+    pub(crate) above: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Order {
+    Worst,
+    Started { after: Option<ChildId> },
+}
+
+impl Default for TakeSnapshot {
+    fn default() -> Self {
+        Self {
+            depth: usize::MAX,
+            deadline: Duration::from_millis(500),
+            filter: ChildFilter::default(),
+            limit: 100,
+            order: Order::Worst,
+            only: None,
+            queues: false,
+            above: String::new(),
+        }
+    }
+}
+
+impl TakeSnapshot {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many levels of nested supervisors are asked; 0 is this one only. Default: all.
+    pub fn depth(mut self, levels: usize) -> Self {
+        self.depth = levels;
+        self
+    }
+
+    /// How long is waited for who does not answer. Default half a second.
+    ///
+    /// A nested supervisor has four fifths of its parent's time, so that it can tell who below it is silent.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Which children are listed. Default: all. Sums are over all children, whatever is listed.
+    pub fn filter(mut self, filter: ChildFilter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// How many children of each supervisor are listed at most. Default 100.
+    pub fn limit(mut self, children: usize) -> Self {
+        self.limit = children;
+        self
+    }
+
+    /// Lists the worst first, which is the default: those that are down, then those that fell most often lately, then those
+    /// that fell most often at all.
+    pub fn worst_first(mut self) -> Self {
+        self.order = Order::Worst;
+        self
+    }
+
+    /// Lists in start order, from the one after this on: the last of a page leads to the next.
+    pub fn in_start_order(mut self, after: impl Into<Option<ChildId>>) -> Self {
+        self.order = Order::Started { after: after.into() };
+        self
+    }
+
+    /// Lists this child and no other.
+    pub fn only(mut self, child: ChildId) -> Self {
+        self.only = Some(child);
+        self
+    }
+
+    /// Also counts what waits in the queues of the children listed, up to 1,024 messages each. Default: no.
+    ///
+    /// Actix does not tell how long a queue is, so the messages are taken out and laid aside, in order: where senders wait
+    /// for room in a full mailbox, some find it. Of a child that is taken over when its thread is blocked, it is not counted.
+    pub fn queues(mut self, are_counted: bool) -> Self {
+        self.queues = are_counted;
+        self
+    }
+
+    /// The same, for a supervisor one level down.
+    pub(crate) fn below(&self, path: &str) -> Self {
+        let above = path.to_owned();
+        Self { depth: self.depth - 1, deadline: self.deadline * 4 / 5, above, ..self.clone() }
+    }
+}
+
+impl Message for TakeSnapshot {
+    type Result = Snapshot;
+}
+
+/// Which children are listed: those for which all of this is so.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct ChildFilter {
+    text: Option<String>,
+    state: Option<ChildState>,
+    module: Option<String>,
+}
+
+impl ChildFilter {
+    /// All children.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only those with this text in their key, the id of their spec, their own id or the type name of their actor; large and
+    /// small letters are the same.
+    pub fn text(mut self, text: impl Into<String>) -> Self {
+        self.text = Some(text.into().to_lowercase()).filter(|text| !text.is_empty());
+        self
+    }
+
+    /// Only those in this state.
+    pub fn state(mut self, state: ChildState) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    /// Only those whose actor has this type name.
+    pub fn module(mut self, module: impl Into<String>) -> Self {
+        self.module = Some(module.into());
+        self
+    }
+}
+
+/// What a filter looks at.
+pub(crate) struct Wanted<'a, R> {
+    pub(crate) id: ChildId,
+    pub(crate) entry: &'a Entry<R>,
+    /// Its key as text, made only if it is needed.
+    pub(crate) key: &'a dyn Fn() -> Option<String>,
+}
+
+impl TakeSnapshot {
+    pub(crate) fn wants<R>(&self, Wanted { id, entry, key }: &Wanted<'_, R>) -> bool {
+        let ChildFilter { text, state, module } = &self.filter;
+        let rules = &entry.rules;
+        let holds = |text: &str| {
+            let has = |name: &str| name.to_lowercase().contains(text);
+            rules.label.as_deref().is_some_and(has)
+                || has(rules.module)
+                || has(&id.to_string())
+                || key().as_deref().is_some_and(has)
+        };
+        self.only.is_none_or(|only| only == *id)
+            && state.is_none_or(|state| state == entry.phase().into())
+            && module.as_deref().is_none_or(|module| module == rules.module)
+            && text.as_deref().is_none_or(holds)
+    }
+}
