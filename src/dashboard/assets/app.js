@@ -295,14 +295,18 @@ function indexTree(snapshot, level, parent, child, calledAbove) {
   const name = calledAbove && !calledAbove.includes('::') ? calledAbove : snapshot.name;
   const path = parent ? `${supervisors.get(parent).path}/${name}` : name;
   supervisors.set(id, { id, name, path, level, parent, child, snapshot });
-  for (const { child, name, snapshot, silent } of snapshot.nested) {
-    if (snapshot) indexTree(snapshot, level + 1, id, child, name);
-    else supervisors.set(`child ${child}`, { id: `child ${child}`, name, path: `${path}/${name}`, level: level + 1, parent: id, child, silent: silent ?? 'not asked' });
+  for (const nested of snapshot.nested) {
+    const { child, name: called, silent } = nested, key = `child ${child}`;
+    if (nested.snapshot) indexTree(nested.snapshot, level + 1, id, child, called);
+    else supervisors.set(key, { id: key, name: called, path: `${path}/${called}`, level: level + 1, parent: id, child, silent: silent ?? 'not asked' });
   }
 }
 
 function takeEvent(event) {
   event.at = Date.now() - (event.age_ms ?? 0);
+  // The line begins with where it happened; here by the names that the tree shows.
+  const prefix = `${event.path}: `;
+  if (event.text.startsWith(prefix)) event.text = `${supervisors.get(event.supervisor)?.path ?? event.path}: ${event.text.slice(prefix.length)}`;
   addToLog(event);
   if (!view.supervisor || event.supervisor === view.supervisor || !event.supervisor) askList.later();
   if (view.child && (!event.child || event.child.id === view.child)) askDetail.later();
@@ -338,10 +342,11 @@ function drawHeader() {
   if (told.tree) setText($('root-name'), told.tree.name);
   const down = sumStates().down, silent = [...supervisors.values()].filter((one) => one.silent).length;
   const status = told.at ? [down ? `${count(down, 'child', 'children')} not running` : 'all children running', silent ? `${count(silent, 'branch', 'branches')} silent` : ''].filter(Boolean).join(', ') : '';
-  // A screen reader reads every change of this line: not more than one in ten seconds.
+  setText($('status'), status);
+  // A screen reader reads every change of the other one: not more than one in ten seconds.
   if (status !== said && performance.now() - saidAt > 10000) {
     [said, saidAt] = [status, performance.now()];
-    setText($('status'), status);
+    setText($('said'), status);
   }
 }
 
