@@ -136,7 +136,8 @@ async fn act(request: HttpRequest, body: Payload, action: Action) -> HttpRespons
         same_origin(&request)?;
         read_small(body).await?;
         let id = named(&request)?;
-        let (supervisor, told) = timeout(DEADLINE, shared.asker.find(id, false)).await.unwrap_or(Err(Refusal::Silent))?;
+        let (supervisor, told) =
+            timeout(DEADLINE, shared.asker.find(id, false)).await.unwrap_or(Err(Refusal::Silent))?;
         // With the place that the supervisor knows it by.
         let id = told.children.first().map(|child| child.id).ok_or(Refusal::NotFound("child"))?;
         let peer = request.peer_addr().map(|peer| peer.to_string());

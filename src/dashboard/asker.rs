@@ -6,7 +6,7 @@
 use std::{
     cell::{Cell, RefCell},
     cmp::Reverse,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -148,19 +148,26 @@ impl Asker {
 
     async fn tree(&self, shape: Shape) -> Told {
         let snapshot = self.take(&self.root.addr()?, TakeSnapshot::new().limit(0)).await?;
-        let known = snapshot.supervisors().flat_map(|one| &one.nested).filter_map(|branch| {
-            Some((branch.snapshot()?.id, branch.addr::<DynamicSupervisor>()?.downgrade()))
-        });
-        *self.supervisors.borrow_mut() = known.collect();
-        if let Ok(root) = self.root.addr() {
-            self.supervisors.borrow_mut().insert(snapshot.id, root.downgrade());
-        }
+        self.note(&snapshot);
         let text = match shape {
             Shape::Json => json(&snapshot)?,
             Shape::Text => unwind::guard(|| format!("{snapshot}\n")).map_err(|_| Refusal::Broken)?,
             Shape::Dot => unwind::guard(|| snapshot.to_dot()).map_err(|_| Refusal::Broken)?,
         };
         Ok(text.into())
+    }
+
+    /// Where they are. One that is silent this time is where it was before.
+    fn note(&self, snapshot: &Snapshot) {
+        let below = snapshot.supervisors().flat_map(|one| &one.nested);
+        let below = below.filter_map(|branch| Some((branch.snapshot()?.id, branch.addr::<DynamicSupervisor>()?)));
+        let root = self.root.addr().ok().map(|root| (snapshot.id, root));
+        let told: HashMap<_, _> = below.chain(root).collect();
+        let addresses: HashSet<_> = told.values().collect();
+        let mut known = self.supervisors.borrow_mut();
+        // At the same address there may have been one with another id, before it was restarted.
+        known.retain(|_, addr| addr.upgrade().is_some_and(|addr| addr.connected() && !addresses.contains(&addr)));
+        known.extend(told.iter().map(|(id, addr)| (*id, addr.downgrade())));
     }
 
     async fn list(self: &Rc<Self>, query: ListQuery) -> Told {
@@ -218,8 +225,13 @@ impl Asker {
         if let Some(supervisor) = known() {
             return Ok(supervisor);
         }
-        // Everybody who looks for one waits for the same tree.
-        self.open(Question::Tree(Shape::Json))?.await?;
+        // A tree of a moment ago does not have it. Everybody who looks for one waits for the same new tree.
+        let tree = Question::Tree(Shape::Json);
+        let has_answer = self.open.borrow().get(&tree).is_some_and(|one| one.answered.get().is_some());
+        if has_answer {
+            self.open.borrow_mut().remove(&tree);
+        }
+        self.open(tree)?.await?;
         known().ok_or(Refusal::NotFound("supervisor"))
     }
 

@@ -57,7 +57,11 @@ mod tests {
     #[test]
     fn a_browser_that_says_same_origin_is_let_in() {
         assert!(is_let_in(&[("sec-fetch-site", "same-origin")]));
-        assert!(is_let_in(&[("sec-fetch-site", "same-origin"), ("origin", "https://behind.proxy"), ("host", "inner:80")]));
+        assert!(is_let_in(&[
+            ("sec-fetch-site", "same-origin"),
+            ("origin", "https://behind.proxy"),
+            ("host", "inner:80")
+        ]));
     }
 
     #[test]

@@ -18,8 +18,10 @@ pub(super) struct Asset {
     tag: OnceLock<String>,
 }
 
-pub(super) static ASSETS: [Asset; 4] = [
-    Asset::new("/", "text/html; charset=utf-8", include_str!("assets/index.html")),
+pub(super) static PAGE: Asset = Asset::new("/", "text/html; charset=utf-8", include_str!("assets/index.html"));
+
+/// What the page needs.
+pub(super) static ASSETS: [Asset; 3] = [
     Asset::new("/app.js", "text/javascript; charset=utf-8", include_str!("assets/app.js")),
     Asset::new("/style.css", "text/css; charset=utf-8", include_str!("assets/style.css")),
     Asset::new("/icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
@@ -56,6 +58,10 @@ impl Asset {
 /// Relative, as nobody here knows what stands before the path outside.
 pub(super) fn redirect(request: &HttpRequest) -> HttpResponse {
     let folder = request.path().rsplit('/').next().unwrap_or_default();
+    if folder.is_empty() {
+        // It is there already: the dashboard is at the root of all.
+        return PAGE.response(request);
+    }
     HttpResponse::TemporaryRedirect()
         .insert_header((header::LOCATION, format!("./{folder}/")))
         .insert_header(ContentType::plaintext())

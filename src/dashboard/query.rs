@@ -207,10 +207,28 @@ mod tests {
     #[test]
     fn what_is_malformed_is_refused() {
         for query in [
-            "limit=0", "limit=1001", "limit=-1", "limit=+5", "limit=", "limit=ten", "limit=99999999999999999999999",
-            "supervisor=", "supervisor=x", "supervisor=-1", "supervisor=1.1", "state=up", "state=", "order=best",
-            "after=1.2", "order=worst&after=1.2", "order=start&after=1.2", "order=start&supervisor=2&after=1.2",
-            "order=start&supervisor=1&after=x", "q=a&q=b", "what=1", "limit",
+            "limit=0",
+            "limit=1001",
+            "limit=-1",
+            "limit=+5",
+            "limit=",
+            "limit=ten",
+            "limit=99999999999999999999999",
+            "supervisor=",
+            "supervisor=x",
+            "supervisor=-1",
+            "supervisor=1.1",
+            "state=up",
+            "state=",
+            "order=best",
+            "after=1.2",
+            "order=worst&after=1.2",
+            "order=start&after=1.2",
+            "order=start&supervisor=2&after=1.2",
+            "order=start&supervisor=1&after=x",
+            "q=a&q=b",
+            "what=1",
+            "limit",
         ] {
             assert!(refused(query), "{query}");
         }

@@ -7,7 +7,7 @@ use actix_web::{
     guard,
     http::header,
     middleware::DefaultHeaders,
-    web, HttpRequest, HttpResponse, Resource,
+    web, HttpRequest, Resource,
 };
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
     api::{self, Shared},
     asker::Asker,
     feed::Feed,
-    page::{self, ASSETS},
+    page::{self, ASSETS, PAGE},
     root::Root,
 };
 
@@ -42,7 +42,8 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 /// # Ok::<_, StartError>(()) }).unwrap();
 /// ```
 pub fn scope(path: &str, root: impl Into<Root>) -> Dashboard {
-    Dashboard { path: path.to_owned(), root: root.into(), has_actions: false }
+    let path = path.trim_end_matches('/').to_owned();
+    Dashboard { path, root: root.into(), has_actions: false }
 }
 
 /// A dashboard, to be given to `App::service`, `Scope::service` or `ServiceConfig::service`; made by [`scope`].
@@ -74,7 +75,7 @@ impl HttpServiceFactory for Dashboard {
         let mut scope = web::scope(&path)
             .app_data(Rc::new(Shared { asker, feed, has_actions }))
             .service(looked_at("").route(reading().to(|request: HttpRequest| async move { page::redirect(&request) })));
-        for asset in &ASSETS {
+        for asset in ASSETS.iter().chain([&PAGE]) {
             let serve = move |request: HttpRequest| async move { asset.response(&request) };
             scope = scope.service(looked_at(asset.path).route(reading().to(serve)));
         }
@@ -84,9 +85,9 @@ impl HttpServiceFactory for Dashboard {
             .service(looked_at("/api/tree.dot").route(reading().to(api::dot)))
             .service(looked_at("/api/children").route(reading().to(api::children)))
             .service(looked_at("/api/children/{id}").route(reading().to(api::child)))
-            .service(looked_at("/api/events").route(reading().to(api::events)))
-            .service(changed("/api/children/{id}/terminate").route(web::post().to(api::terminate)))
-            .service(changed("/api/children/{id}/kill").route(web::post().to(api::kill)))
+            .service(only("GET", "/api/events").route(web::get().to(api::events)))
+            .service(only("POST", "/api/children/{id}/terminate").route(web::post().to(api::terminate)))
+            .service(only("POST", "/api/children/{id}/kill").route(web::post().to(api::kill)))
             .default_service(web::to(|| async { Refusal::NotFound("page").response() }))
             .wrap(headers())
             .register(config);
@@ -104,17 +105,13 @@ fn headers() -> DefaultHeaders {
 
 /// What is there to be read, and answers nothing else.
 fn looked_at(path: &str) -> Resource {
-    web::resource(path).default_service(web::to(|| wrong_method("GET, HEAD")))
+    only("GET, HEAD", path)
 }
 
-fn changed(path: &str) -> Resource {
-    web::resource(path).default_service(web::to(|| wrong_method("POST")))
+fn only(methods: &'static str, path: &str) -> Resource {
+    web::resource(path).default_service(web::to(move || async move { Refusal::WrongMethod(methods).response() }))
 }
 
 fn reading() -> actix_web::Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
-}
-
-async fn wrong_method(allowed: &'static str) -> HttpResponse {
-    Refusal::WrongMethod(allowed).response()
 }
