@@ -47,7 +47,7 @@ impl Subject<'_> {
         }
     }
 
-    fn child(self) -> Option<Arc<EventChild>> {
+    fn child(self) -> Option<EventChild> {
         match self {
             Self::Child(child) => Some(child.into()),
             Self::Former(_) | Self::Request => None,
@@ -185,16 +185,16 @@ fn told(lives: &[Life]) -> Arc<[snapshot::Life]> {
     lives.iter().map(snapshot::Life::from).collect()
 }
 
-impl From<Offender<'_>> for Arc<EventChild> {
+impl From<Offender<'_>> for EventChild {
     fn from(Offender { id, incarnation, rules, key }: Offender<'_>) -> Self {
-        Self::new(EventChild {
+        Self {
             id,
             incarnation: incarnation.number(),
             label: rules.label.clone(),
             key: key.map(|key| key.text().into()),
             module: rules.module,
             child_type: rules.child_type,
-        })
+        }
     }
 }
 

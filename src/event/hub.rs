@@ -19,6 +19,7 @@ use std::{
 };
 
 use futures::Stream;
+use tokio::time::Instant;
 
 use super::{Event, EventKind, Origin};
 use crate::unwind;
@@ -102,9 +103,10 @@ impl Hub {
     /// Would anybody hear it?
     #[inline]
     pub(super) fn is_heard(&self) -> bool {
-        self.rings.load(Ordering::Relaxed) > 0 || self.is_heard_above()
+        self.rings.load(Ordering::Relaxed) > 0 || (self.parent.is_some() && self.is_heard_above())
     }
 
+    #[cold]
     fn is_heard_above(&self) -> bool {
         let mut above = &self.parent;
         while let Some(hub) = above {
@@ -123,38 +125,39 @@ impl Hub {
     }
 
     /// Tells all who listen, here and above.
-    pub(super) fn publish(&self, event: &Event) {
-        self.publish_here(event, false);
+    pub(super) fn publish(&self, event: Event) {
         let mut above = &self.parent;
         while let Some(hub) = above {
             if hub.curious.load(Ordering::Relaxed) > 0 {
-                hub.publish_here(event, true);
+                hub.publish_here(event.clone(), true);
             }
             above = &hub.parent;
         }
+        self.publish_here(event, false);
     }
 
-    fn publish_here(&self, event: &Event, is_from_below: bool) {
-        let mut wakers = Vec::new();
-        let mut gone = Vec::new();
+    fn publish_here(&self, event: Event, is_from_below: bool) {
+        let mut wakers = Wakers::default();
+        let mut is_one_gone = false;
         let mut audience = self.lock();
-        for (ring, nested) in &audience.rings {
-            if *nested || !is_from_below {
-                match ring.push(event.clone()) {
-                    Pushed::Kept { waker } => wakers.extend(waker),
-                    Pushed::NobodyReads => gone.push(Arc::clone(ring)),
-                }
+        let mut hears = audience.rings.iter().filter(|(_, nested)| *nested || !is_from_below).peekable();
+        let mut event = Some(event);
+        while let Some((ring, _)) = hears.next() {
+            // The last one gets the event itself.
+            let own = if hears.peek().is_some() { event.clone() } else { event.take() };
+            match own.map(|event| ring.push(event)) {
+                Some(Pushed::Kept { waker }) => wakers.add(waker),
+                Some(Pushed::NobodyReads) => is_one_gone = true,
+                None => {}
             }
         }
-        if !gone.is_empty() {
-            audience.rings.retain(|(ring, _)| !gone.iter().any(|gone| Arc::ptr_eq(gone, ring)));
+        if is_one_gone {
+            audience.rings.retain(|(ring, _)| ring.is_read());
             self.rings.store(audience.rings.len(), Ordering::Relaxed);
             self.curious.store(audience.rings.iter().filter(|(_, nested)| *nested).count(), Ordering::Relaxed);
         }
         drop(audience);
-        for waker in wakers {
-            let _ = unwind::guard(|| waker.wake());
-        }
+        wakers.wake();
     }
 
     /// Nothing comes any more.
@@ -171,6 +174,29 @@ impl Hub {
 impl Drop for Hub {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// Who is to be woken when nothing is locked any more; mostly one or none.
+#[derive(Default)]
+struct Wakers {
+    first: Option<Waker>,
+    others: Vec<Waker>,
+}
+
+impl Wakers {
+    fn add(&mut self, waker: Option<Waker>) {
+        match waker {
+            Some(waker) if self.first.is_none() => self.first = Some(waker),
+            waker => self.others.extend(waker),
+        }
+    }
+
+    /// Wakers are user code.
+    fn wake(self) {
+        for waker in self.first.into_iter().chain(self.others) {
+            let _ = unwind::guard(|| waker.wake());
+        }
     }
 }
 
@@ -222,6 +248,10 @@ impl Ring {
         Pushed::Kept { waker }
     }
 
+    fn is_read(&self) -> bool {
+        !self.lock().is_closed
+    }
+
     /// Nothing comes any more; what waits can still be read.
     pub(crate) fn close(&self) {
         let waker = {
@@ -241,7 +271,7 @@ impl Ring {
     fn take(&self, cx: &Context<'_>) -> Poll<Option<Event>> {
         let mut queue = self.lock();
         if let Some((events, origin)) = queue.missed.take() {
-            return Poll::Ready(Some(Event::new(&origin, EventKind::Missed { events })));
+            return Poll::Ready(Some(Event::new(&origin, Instant::now(), EventKind::Missed { events })));
         }
         match queue.events.pop_front() {
             Some(event) => Poll::Ready(Some(event)),
@@ -249,7 +279,9 @@ impl Ring {
             None => {
                 let before = queue.waker.replace(cx.waker().clone());
                 drop(queue);
-                let _ = unwind::dispose(before);
+                if before.is_some() {
+                    let _ = unwind::dispose(before);
+                }
                 Poll::Pending
             }
         }

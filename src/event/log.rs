@@ -70,7 +70,7 @@ impl Teller {
     #[cold]
     fn publish(&self, fact: &Fact<'_>, now: Instant) {
         if let Some(kind) = fact.event(now) {
-            self.hub.publish(&Event::new(&self.origin, kind));
+            self.hub.publish(Event::new(&self.origin, tokio::time::Instant::from_std(now), kind));
         }
     }
 

@@ -213,7 +213,7 @@ pub(crate) fn launch_on<S: ChildSpec>(home: Home, spec: S, terms: Terms, birth: 
     let (commands, orders) = unbounded_channel();
     let info = Arc::new(Mutex::new(None));
     let answered = Arc::clone(&info);
-    let watched = terms.watched.clone();
+    let watched = terms.watched.as_deref().cloned();
     let remote = Remote::new(commands, addr.downgrade(), terms.child_type.into(), watched);
     let shared = Arc::clone(&remote.shared);
 

@@ -80,7 +80,7 @@ impl Drop for Watch {
 impl<A: ChildActor> Runner<A> {
     pub(super) fn watch_as(&self, terms: &Terms) {
         if let Some(watched) = &terms.watched {
-            self.inbox.watched(|own| *own = watched.clone());
+            self.inbox.watched(|own| *own = Watched::clone(watched));
         }
     }
 

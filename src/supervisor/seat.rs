@@ -128,8 +128,10 @@ impl DynamicSupervisor {
         if let Some(by_addr) = &mut self.by_addr {
             by_addr.remove(&entry.seat.runner.addr_key());
         }
-        let last_exit = entry.last_exit().cloned().unwrap_or(ExitReason::Unknown);
-        self.tell_watchers(id, &mut entry, last_exit, Follows::Nothing);
+        if entry.seat.rare.as_ref().is_some_and(|rare| !rare.watchers.is_empty()) {
+            let last_exit = entry.last_exit().cloned().unwrap_or(ExitReason::Unknown);
+            self.tell_watchers(id, &mut entry, last_exit, Follows::Nothing);
+        }
         self.tell_leavings(offender(id, &entry), entry.seat.runner.end());
         let rare = entry.seat.rare.take();
         let _ = unwind::dispose(entry);

@@ -214,11 +214,11 @@ impl DynamicSupervisor {
 
     /// What is kept of a child's polls, where somebody wants to know.
     #[inline]
-    fn watched(&self, rules: &Rules, special: Option<&Special>) -> Option<Watched> {
+    fn watched(&self, rules: &Rules, special: Option<&Special>) -> Option<Box<Watched>> {
         (self.is_measured || self.has_spans).then(|| {
             let key = special.and_then(|special| special.key.as_ref()).map(|held| held.key().text());
             let names = self.has_spans.then(|| Names { label: rules.label.clone(), key });
-            Watched::new(self.is_measured, names)
+            Box::new(Watched::new(self.is_measured, names))
         })
     }
 
