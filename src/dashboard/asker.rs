@@ -158,6 +158,7 @@ impl Asker {
     }
 
     /// Where they are. One that is silent this time is where it was before.
+    #[allow(clippy::mutable_key_type, reason = "an address is compared by its mailbox, which stays the same")]
     fn note(&self, snapshot: &Snapshot) {
         let below = snapshot.supervisors().flat_map(|one| &one.nested);
         let below = below.filter_map(|branch| Some((branch.snapshot()?.id, branch.addr::<DynamicSupervisor>()?)));

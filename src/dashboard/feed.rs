@@ -26,6 +26,8 @@ use crate::{
 };
 
 const BEAT: Duration = Duration::from_millis(100);
+/// Where more than this look, what happens is passed on every fifth beat only: each of them costs a write to its connection.
+const MANY_VIEWERS: usize = 64;
 const SUMMARY_EVERY: Duration = Duration::from_secs(1);
 /// The longest time between two summaries, where a supervisor takes long for them or they are large.
 const SUMMARY_EVERY_AT_MOST: Duration = Duration::from_secs(10);
@@ -131,11 +133,15 @@ impl Feed {
         drop(supervisor);
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        for beats in 0_u64.. {
             beat.tick().await;
             self.viewers.borrow_mut().retain(|line| !line.is_closed());
-            if self.viewers.borrow().is_empty() {
+            let viewers = self.viewers.borrow().len();
+            if viewers == 0 {
                 return;
+            }
+            if viewers > MANY_VIEWERS && beats % 5 != 0 {
+                continue;
             }
             if self.pass_on(&mut events).is_end() {
                 return self.end();

@@ -99,7 +99,8 @@ impl Browser {
         let mut driver = TcpStream::connect(&self.address).unwrap();
         let (host, length) = (&self.address, body.len());
         let head = "connection: close\r\ncontent-type: application/json";
-        write!(driver, "{method} {path} HTTP/1.1\r\nhost: {host}\r\n{head}\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+        write!(driver, "{method} {path} HTTP/1.1\r\nhost: {host}\r\n{head}\r\ncontent-length: {length}\r\n\r\n{body}")
+            .unwrap();
         let mut reader = BufReader::new(driver);
         let (mut line, mut length) = (String::new(), 0);
         while reader.read_line(&mut line).unwrap() > 2 {
