@@ -46,7 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "unwind",
         ],
     ),
-    ("partition", &["supervisor", "children", "snapshot", "spec", "error", "key", "exit", "id"]),
+    ("partition", &["supervisor", "children", "event", "snapshot", "spec", "error", "key", "exit", "id"]),
     ("task", &["supervisor", "runner", "spec", "policy", "error", "exit", "id", "unwind"]),
     ("dashboard", &["partition", "supervisor", "children", "event", "snapshot", "error", "id", "unwind"]),
 ];

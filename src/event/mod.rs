@@ -19,7 +19,7 @@ use tokio::time::Instant;
 pub(crate) use self::{
     fact::{Exit, Fact, Offender, Subject},
     forward::forward,
-    hub::{Hub, Ring},
+    hub::{Hub, OpenHub, Ring},
     log::{tell_unresponsive, Teller},
     monitor::{watch_child, Watcher},
 };
@@ -111,8 +111,8 @@ pub enum EventKind {
         uptime: Duration,
         /// Had it been asked to end?
         asked: bool,
-        /// Is it restarted, unless what follows says otherwise (`GaveUp`, `LimitReached`, `Declined`)? If not, the child is
-        /// gone.
+        /// Is it restarted, unless what follows says otherwise (`GaveUp`, `LimitReached`, `Declined`, `Removed`)? If not,
+        /// the child is gone.
         comes_back: bool,
     },
     /// A child waits for its next start.
@@ -130,6 +130,13 @@ pub enum EventKind {
         child: EventChild,
         /// For how long it was away.
         downtime: Duration,
+    },
+    /// A child that was on its way back is gone: it was asked to end, or the arbiter it was to live on is no more.
+    Removed {
+        /// Which.
+        child: EventChild,
+        /// Why.
+        reason: ExitReason,
     },
     /// A child declined to come back, and is gone.
     Declined {
@@ -220,6 +227,7 @@ impl Event {
             | EventKind::Exited { child, .. }
             | EventKind::RestartScheduled { child, .. }
             | EventKind::Restarted { child, .. }
+            | EventKind::Removed { child, .. }
             | EventKind::Declined { child }
             | EventKind::GaveUp { child, .. }
             | EventKind::LimitReached { child, .. }
@@ -275,6 +283,7 @@ impl fmt::Display for EventKind {
             Self::Restarted { child, downtime } => {
                 write!(f, "{child} restarted as incarnation {} after {}", child.incarnation, time(downtime))
             }
+            Self::Removed { child, reason } => write!(f, "{child} removed on its way back: {}", why(reason)),
             Self::Declined { child } => write!(f, "{child} declined to restart"),
             Self::GaveUp { child, lives } => {
                 write!(f, "{child} given up{}", last_of(lives))

@@ -114,6 +114,17 @@ pub(super) fn info(id: ChildId, entry: &Entry<Seat>, vitals: Option<&Vitals>, no
     }
 }
 
+/// How a child ended that never ran.
+fn as_exit(error: &StartChildError) -> ExitReason {
+    match error {
+        StartChildError::Panicked(report) => ExitReason::Panicked(report.clone()),
+        StartChildError::Exited(reason) => reason.clone(),
+        StartChildError::ArbiterGone => ExitReason::ArbiterGone,
+        StartChildError::Terminated | StartChildError::ShuttingDown => ExitReason::Shutdown,
+        error => ExitReason::failed(unwind::text_of(error)),
+    }
+}
+
 impl DynamicSupervisor {
     /// Drops what is left of a child that is out of the table, then answers who waited for it.
     ///
@@ -129,7 +140,8 @@ impl DynamicSupervisor {
             by_addr.remove(&entry.seat.runner.addr_key());
         }
         if entry.seat.rare.as_ref().is_some_and(|rare| !rare.watchers.is_empty()) {
-            let last_exit = entry.last_exit().cloned().unwrap_or(ExitReason::Unknown);
+            let started = || started.as_ref().err().map_or(ExitReason::Unknown, as_exit);
+            let last_exit = entry.last_exit().cloned().unwrap_or_else(started);
             self.tell_watchers(id, &mut entry, last_exit, Follows::Nothing);
         }
         self.tell_leavings(offender(id, &entry), entry.seat.runner.end());

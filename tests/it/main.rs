@@ -24,5 +24,6 @@ mod patience;
 mod placement;
 mod races;
 mod smoke;
+mod snapshots;
 mod supervisors;
 mod tasks;
