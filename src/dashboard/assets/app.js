@@ -147,20 +147,21 @@ const budgetText = (limit) => `${limit.used} of ${count(limit.max_restarts, 'res
 
 /** Carries out the newest wish; never more than one at a time, and `pauseMs` after the one before unless it is `now`. */
 function asker(ask, pauseMs) {
-  let busy = false, wanted = false, timer = null, last = -Infinity;
+  let busy = false, wanted = null, timer = null, last = -Infinity;
   const run = async () => {
     clearTimeout(timer);
     timer = null;
-    if (busy) return void (wanted = true);
+    if (busy) return void (wanted = 'now');
     busy = true;
-    wanted = false;
+    wanted = null;
     await ask();
     busy = false;
     last = performance.now();
-    if (wanted) later();
+    if (wanted === 'now') run();
+    else if (wanted) later();
   };
   const later = () => {
-    if (busy) wanted = true;
+    if (busy) wanted ??= 'later';
     else timer ??= setTimeout(run, Math.max(0, last + pauseMs - performance.now()));
   };
   return { now: run, later };
@@ -219,7 +220,7 @@ function connect() {
     const hello = JSON.parse(message.data);
     Object.assign(told, { actions: hello.actions, live: true, gone: false });
     // Who comes back has heard of most of them.
-    if (log.lines.length === 0) hello.recent.forEach(takeEvent);
+    if (log.lines.length === 0) hello.recent?.forEach(takeEvent);
     drawAll();
     askList.now();
     askDetail.now();
@@ -655,12 +656,19 @@ $('close').addEventListener('click', closeChild);
 
 function drawDetail() {
   $('close').hidden = !view.child;
-  // Nodes are made anew only when what they show has changed; what has the focus is found again by its name.
-  const content = view.child ? childDetail() : supervisorDetail();
-  const focused = document.activeElement?.dataset?.act, top = $('detail').scrollTop;
-  $('detail').replaceChildren(...content);
-  $('detail').scrollTop = top;
-  if (focused) $('detail').querySelector(`[data-act="${focused}"]`)?.focus({ preventScroll: true });
+  const selection = getSelection();
+  // Somebody is about to copy from it.
+  if (detail.shown === view.child && !selection.isCollapsed && $('detail').contains(selection.anchorNode)) return;
+  detail.shown = view.child;
+  const content = (view.child ? childDetail() : supervisorDetail()).filter(Boolean), before = [...$('detail').childNodes];
+  // What has the focus is found again by its name.
+  const focused = document.activeElement?.dataset?.act;
+  content.forEach((node, place) => {
+    if (!before[place]) $('detail').append(node);
+    else if (!before[place].isEqualNode(node)) before[place].replaceWith(node);
+  });
+  for (const node of before.slice(content.length)) node.remove();
+  if (focused) $('detail').querySelector(`[data-act="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
 const fact = (name, ...value) => (value[0] === null || value[0] === undefined ? [] : [el('dt', {}, name), el('dd', { class: 'any' }, ...value)]);
@@ -686,7 +694,7 @@ function supervisorDetail() {
     parts.push(limitPart(snapshot.limit, 'Restart limit'));
   } else {
     const near = shown.filter(({ limit }) => budgetLook(limit)).sort((one, other) => other.limit.used / other.limit.max_restarts - one.limit.used / one.limit.max_restarts);
-    parts.push(el('h3', {}, 'Restart limits half used up, or more'), near.length ? '' : el('p', {}, 'None.'));
+    parts.push(el('h3', {}, 'Restart limits half used up, or more'), near.length ? null : el('p', {}, 'None.'));
     for (const { id, path, limit } of near.slice(0, 8)) {
       const bar = budgetBar(true);
       setBudget(bar, limit);
@@ -835,9 +843,18 @@ function drawLog() {
     return el('li', {}, el('time', {}, clock(line.at)), el('span', { class: 'kind' }, icon(sign, kind), ` ${line.event.replaceAll('_', ' ')}`),
       line.child ? el('button', { type: 'button', onclick: () => openChild(line.child.id) }, line.text) : el('span', { class: 'any' }, line.text));
   }, () => {});
+  // One of them can be reached with Tab, the others with the arrows from there.
+  const buttons = [...$('log').querySelectorAll('button')], current = buttons.find((button) => button === document.activeElement) ?? buttons[0];
+  for (const button of buttons) button.tabIndex = button === current ? 0 : -1;
   setText($('log-note'), log.paused ? 'paused' : log.lines.length ? '' : 'Nothing has happened since this page was opened.');
 }
 
+$('log').addEventListener('keydown', (event) => {
+  const buttons = [...$('log').querySelectorAll('button')], by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!by) return;
+  buttons[buttons.indexOf(event.target) + by]?.focus();
+  event.preventDefault();
+});
 $('log-q').addEventListener('input', () => draw(drawLog));
 $('log-here').addEventListener('change', () => draw(drawLog));
 $('clear').addEventListener('click', () => {
