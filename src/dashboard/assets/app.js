@@ -16,7 +16,7 @@ const view = { supervisor: null, child: null, q: '', state: '', module: '', orde
 const list = { children: [], matched: 0, next: null, silent: [], at: 0, error: null, loaded: false };
 const detail = { child: null, at: 0, error: null };
 const expanded = new Map();
-const log = { lines: [], paused: false, missed: 0 };
+const log = { lines: [], paused: false };
 const history = { started: [], exited: [], restarted: [] };
 
 // ---------------------------------------------------------------- making and keeping nodes
@@ -315,10 +315,7 @@ function takeEvent(event) {
 
 function addToLog(event) {
   log.lines.push(event);
-  if (log.lines.length > 2 * LOG_LINES) {
-    log.missed += log.paused ? log.lines.length - LOG_LINES : 0;
-    log.lines.splice(0, log.lines.length - LOG_LINES);
-  }
+  if (log.lines.length > 2 * LOG_LINES) log.lines.splice(0, LOG_LINES);
   if (!log.paused) draw(drawLog);
 }
 
@@ -411,8 +408,7 @@ function treeRows() {
 function drawTree() {
   const rows = treeRows();
   keyed($('tree'), rows, (row) => row.id ?? 'all', () => {
-    const node = el('li', { role: 'treeitem', tabindex: -1 }, svg('svg', { class: 'indent' }), el('span', { class: 'toggle' }), el('span', { class: 'kind' }), el('span', { class: 'name any' }), el('span', { class: 'down warn' }), budgetBar(false), el('span', { class: 'count' }));
-    return node;
+    return el('li', { role: 'treeitem', tabindex: -1 }, svg('svg', { class: 'indent' }), el('span', { class: 'toggle' }), el('span', { class: 'kind' }), el('span', { class: 'name any' }), el('span', { class: 'down warn' }), budgetBar(false), el('span', { class: 'count' }));
   }, (node, row) => {
     const [indent, toggle, kind, name, down, budget, number] = node.children;
     node.row = row;
@@ -516,7 +512,6 @@ for (const kind of ['pointermove', 'keydown']) $('list-scroll').addEventListener
 /** While somebody points into the list, or walks through it, rows do not move away under them. */
 function inOrder(children) {
   const held = performance.now() - touchedAt < 3000 && list.shown;
-  document.body.classList.toggle('still', Boolean(held));
   if (!held) return children;
   const place = new Map(list.shown.map((id, place) => [id, place]));
   return [...children].sort((one, other) => (place.get(one.id) ?? Infinity) - (place.get(other.id) ?? Infinity) || 0);
@@ -530,18 +525,17 @@ function drawList() {
   list.shown = children.map((child) => child.id);
   const isFiltered = view.q || view.state || view.module;
   setText($('list-note'), list.error ? `Not up to date: ${list.error}` : list.loaded ? [`${count(list.matched, 'child', 'children')}${isFiltered ? ' found' : ''}`, view.order === 'worst' ? 'worst first' : 'in start order', ...list.silent.map((path) => `no answer from ${path}`)].join(' · ') : 'loading');
-  keyed($('rows'), children, (child) => child.id, (child) => el('tr', { role: 'row', tabindex: -1, class: list.drawn ? 'fresh' : null },
-    el('td', { role: 'gridcell' }, el('span', { class: 'any' }), el('small', { class: 'any mono' })),
-    el('td', { role: 'gridcell', class: 'state' }, el('span', { class: 'sign' }), ' ', el('span'), el('small')),
-    el('td', { role: 'gridcell' }, el('span', { class: 'any' }), el('small', { class: 'any' })),
-    el('td', { role: 'gridcell', class: 'number' }),
-    el('td', { role: 'gridcell' }, el('span', { class: 'sign' }), ' ', el('span', { class: 'any' }), el('small'))), drawRow);
-  list.drawn = list.loaded;
+  keyed($('rows'), children, (child) => child.id, (child) => el('tr', { tabindex: -1 },
+    el('td', {}, el('span', { class: 'any' }), el('small', { class: 'any mono' })),
+    el('td', { class: 'state' }, el('span', { class: 'sign' }), ' ', el('span'), el('small')),
+    el('td', {}, el('span', { class: 'any' }), el('small', { class: 'any' })),
+    el('td', { class: 'number' }),
+    el('td', {}, el('span', { class: 'sign' }), ' ', el('span', { class: 'any' }), el('small'))), drawRow);
   rove($('rows'), (row) => row.getAttribute('aria-selected') === 'true');
   $('empty').hidden = !list.loaded || children.length > 0;
   setText($('empty'), isFiltered ? 'Nothing matches. Esc clears the search.' : 'No children.');
   const left = list.matched - children.length, atEnd = view.rows >= MOST_ROWS, goesOn = atEnd && list.next;
-  $('more').hidden = !list.loaded || left <= 0 || (atEnd && !list.next && view.rows >= list.matched) || (atEnd && !list.next);
+  $('more').hidden = !list.loaded || left <= 0 || (atEnd && !list.next);
   setText($('more'), goesOn ? 'Next page' : `${Math.min(PAGE, left)} more`);
   $('back').hidden = !view.after;
   drawAges();
