@@ -9,6 +9,8 @@ mod hub;
 #[cfg(feature = "serde")]
 mod json;
 mod log;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod monitor;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -16,6 +18,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use actix::Message;
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+pub use self::metrics::describe_metrics;
 pub(crate) use self::{
     fact::{Exit, Fact, Offender, Subject},
     forward::forward,

@@ -268,10 +268,10 @@ function takeTick(tick) {
     follow();
   }
   for (const kind of Object.keys(history)) {
-    history[kind].push(tick.rates[kind]);
+    history[kind].push((1000 * tick.happened[kind]) / Math.max(1, tick.over_ms));
     if (history[kind].length > 60) history[kind].shift();
   }
-  if (tick.left_out) addToLog({ event: 'left out', supervisor: null, text: `${count(tick.left_out, 'event')} of this second are not shown`, at: Date.now() });
+  if (tick.left_out) addToLog({ event: 'left out', supervisor: null, text: `${count(tick.left_out, 'event')} are not shown`, at: Date.now() });
   // Events say when rows change; what has none (counts of messages, new siblings) is looked at now and then.
   ticks += 1;
   if (ticks % 5 === 0) askList.later();
@@ -373,7 +373,7 @@ function drawTiles() {
     el('dd', {}, state ? icon(state, state) : null, el('span')),
     kind ? svg('svg', { class: 'spark', viewBox: '0 0 59 20', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, svg('path')) : null),
   (node, [, value, , kind]) => {
-    setText(node.querySelector('span'), value.toLocaleString('en'));
+    setText(node.querySelector('span'), value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 1 : 0 }));
     if (kind) setAttribute(node.querySelector('path'), 'd', spark(history[kind]));
   });
 }
@@ -683,8 +683,8 @@ function supervisorDetail() {
   const parts = [];
   if (snapshot) {
     const { active, workers, supervisors: nested } = snapshot.counts;
-    parts.push(el('dl', {}, ...fact('Path', snapshot.path), ...fact('Id', snapshot.id), ...fact('State', snapshot.state), ...fact('Running for', duration(snapshot.age_ms)),
-      ...fact('Children', `${count(workers, 'worker')}, ${count(nested, 'supervisor')}, ${active} active${snapshot.max_children === null ? '' : ` (at most ${snapshot.max_children})`}`)));
+    parts.push(el('dl', {}, ...fact('Path', one.path), ...fact('Id', snapshot.id), ...fact('State', snapshot.state), ...fact('Running for', duration(snapshot.age_ms)),
+      ...fact('Children', `${count(workers, 'worker')}, ${count(nested, 'supervisor')}, ${active.toLocaleString('en')} active${snapshot.max_children === null ? '' : ` (at most ${snapshot.max_children.toLocaleString('en')})`}`)));
     parts.push(limitPart(snapshot.limit, 'Restart limit'));
   } else {
     const near = shown.filter(({ limit }) => budgetLook(limit)).sort((one, other) => other.limit.used / other.limit.max_restarts - one.limit.used / one.limit.max_restarts);
