@@ -210,11 +210,16 @@ impl Feed {
             Err(refusal) => ("null", Some(refusal.to_string())),
         };
         let Second { happened, left_out, .. } = self.second.take();
-        let over = self.last_summary.replace(Some(began)).map_or(SUMMARY_EVERY, |last| began - last).as_millis();
+        let over = self
+            .last_summary
+            .replace(Some(began))
+            .map_or(SUMMARY_EVERY, |last| began.saturating_duration_since(last))
+            .as_millis();
         let (Ok(silent), Ok(happened)) = (json(&silent), json(&happened)) else { return };
         let every = every.as_millis();
         let summary = Bytes::from(format!(
-            "event: tick\ndata: {{\"tree\":{tree},\"silent\":{silent},\"happened\":{happened},\"over_ms\":{over},\"left_out\":{left_out},\"every_ms\":{every}}}\n\n"
+            "event: tick\ndata: {{\"tree\":{tree},\"silent\":{silent},\"happened\":{happened},\"over_ms\":{over},\
+             \"left_out\":{left_out},\"every_ms\":{every}}}\n\n"
         ));
         self.summary.replace(told.is_ok().then(|| summary.clone()));
         self.send(&summary);
