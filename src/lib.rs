@@ -57,6 +57,7 @@
 //! | say why an actor stops | [`ExitContext::exit`], [`ExitReason`] |
 //! | see what happens | the `tracing` (or `log`) target `actix_dynamic_supervisor`; [`SupervisorAddr::events`], [`SupervisorAddr::monitor`] |
 //! | see what runs, what fell, and why | [`SupervisorAddr::snapshot`], [`ChildInfo::lives`], [`RestartLimit`], [`PanicHook`] |
+//! | look at it in a browser | `dashboard::scope`, with the feature `dashboard` |
 //! | come from `actix::Supervisor`, a map of addresses, or services | `docs/migration.md` in the repository |
 //! | see it in an application with actix-web | `examples/rooms.rs`, `examples/prometheus.rs` |
 //! | know why it is so, and what differs from Elixir | `DESIGN.md` in the repository |
@@ -82,6 +83,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod children;
+#[cfg(feature = "dashboard")]
+#[cfg_attr(docsrs, doc(cfg(feature = "dashboard")))]
+pub mod dashboard;
 mod directory;
 mod error;
 mod event;
