@@ -9,6 +9,7 @@ use std::{
 
 use actix::prelude::*;
 use actix_dynamic_supervisor::prelude::*;
+use futures::StreamExt;
 use tokio::sync::oneshot;
 
 use crate::support::{
@@ -21,7 +22,13 @@ pub(crate) fn repeat(side: &str, operation: &str, times: u64) -> ExitCode {
     let (side, operation) = (side.to_owned(), operation.to_owned());
     on_a_system(async move || {
         match side.as_str() {
-            "ours" => ours(&operation, times).await,
+            "ours" => ours(&supervisor(), &operation, times).await,
+            "heard" => {
+                let supervisor = supervisor();
+                let mut events = supervisor.events(Events::new());
+                actix_rt::spawn(async move { while events.next().await.is_some() {} });
+                ours(&supervisor, &operation, times).await;
+            }
             "floor" => floor(&operation, times).await,
             _ => process::exit(2),
         }
@@ -29,13 +36,12 @@ pub(crate) fn repeat(side: &str, operation: &str, times: u64) -> ExitCode {
     })
 }
 
-async fn ours(operation: &str, times: u64) {
-    let supervisor = supervisor();
-    let (_, child) = start_worker(&supervisor, 0).await;
+async fn ours(supervisor: &Addr<DynamicSupervisor>, operation: &str, times: u64) {
+    let (_, child) = start_worker(supervisor, 0).await;
     match operation {
         "start_child" => {
             for value in 0..times {
-                start_worker(&supervisor, value).await;
+                start_worker(supervisor, value).await;
             }
         }
         "request" => request(&child, times).await,
