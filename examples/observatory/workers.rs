@@ -74,9 +74,12 @@ struct Write;
 impl Handler<Write> for Reporter {
     type Result = ();
 
-    fn handle(&mut self, _: Write, _: &mut Context<Self>) {
+    fn handle(&mut self, _: Write, ctx: &mut Context<Self>) {
         self.written += 1;
-        thread::sleep(Duration::from_millis(5 * self.written));
+        // It keeps its thread for a part of the time, and waits for a disk for the rest.
+        thread::sleep(Duration::from_millis(2 * self.written));
+        let disk = actix_rt::time::sleep(Duration::from_millis(4 * self.written));
+        ctx.wait(disk.into_actor(self));
     }
 }
 
