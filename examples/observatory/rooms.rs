@@ -126,13 +126,21 @@ pub(crate) async fn carry_lines(seed: u64) {
     }
 }
 
-/// Somebody who cannot leave the town hall in peace.
+/// Somebody who cannot leave the town hall in peace, and has been everywhere else before.
 pub(crate) async fn quarrel(seed: u64) {
     let mut dice = Dice::new(seed);
+    for name in ODD {
+        actix_rt::time::sleep(dice.millis(100, 300)).await;
+        pick_a_quarrel(name, &mut dice);
+    }
     loop {
-        actix_rt::time::sleep(dice.millis(1_000, 6_000)).await;
-        if let Some(town_hall) = DynamicSupervisor::whereis("rooms").and_then(|rooms| rooms.whereis::<Room>(TOWN_HALL)) {
-            town_hall.do_send(Quarrel(dice.below(100)));
-        }
+        actix_rt::time::sleep(dice.millis(500, 6_000)).await;
+        pick_a_quarrel(TOWN_HALL, &mut dice);
+    }
+}
+
+fn pick_a_quarrel(name: &str, dice: &mut Dice) {
+    if let Some(room) = DynamicSupervisor::whereis("rooms").and_then(|rooms| rooms.whereis::<Room>(name)) {
+        room.do_send(Quarrel(dice.below(100)));
     }
 }
