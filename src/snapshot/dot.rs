@@ -37,13 +37,16 @@ impl Snapshot {
         let down = if active < children { format!(", down: {}", children - active) } else { String::new() };
         let label = format!("{}\nchildren: {children}{down}\n{}", text::clip(&self.name), self.limit);
         node(dot, &own, &format!("style=filled, {}", of_limit(&self.limit)), &label, &self.path);
-        for child in self.children.iter().filter(|child| !self.nested.iter().any(|branch| branch.child == child.id)) {
+        for child in self.children.iter().filter(|child| !self.is_branch(child.id)) {
             child.draw(dot, &own);
         }
-        if self.matched > self.children.len() {
-            let more = format!("m{}", self.id);
-            node(dot, &more, "shape=plaintext, style=\"\"", &format!("and {} more", self.matched - self.children.len()), "");
-            edge(dot, &own, &more);
+        let (unlisted, left_out) = (self.unlisted(), self.nested_left_out);
+        for (id, left_out, what) in [("m", unlisted, "more"), ("n", left_out, "more supervisors")] {
+            if left_out > 0 {
+                let node_id = format!("{id}{}", self.id);
+                node(dot, &node_id, "shape=plaintext, style=\"\"", &format!("and {left_out} {what}"), "");
+                edge(dot, &own, &node_id);
+            }
         }
         for branch in &self.nested {
             match branch.snapshot() {

@@ -36,7 +36,7 @@ impl Snapshot {
                 }
                 Item::Sums { unlisted } => self.tell_sums(f, *unlisted)?,
                 Item::Branch(branch) => branch.tell(f, &format!("{indent}{below}"), self.listed(branch.child))?,
-                Item::BranchesLeftOut => write!(f, "and {} supervisors more", self.nested_left_out)?,
+                Item::BranchesLeftOut => write!(f, "and {} more supervisors", self.nested_left_out)?,
             }
         }
         Ok(())
@@ -59,12 +59,22 @@ impl Snapshot {
         Ok(())
     }
 
+    /// Is it a supervisor that has a place of its own?
+    pub(super) fn is_branch(&self, child: ChildId) -> bool {
+        self.nested.iter().any(|branch| branch.child == child)
+    }
+
+    /// How many are not shown. Supervisors that are not listed as children are shown all the same.
+    pub(super) fn unlisted(&self) -> usize {
+        let shown = self.children.iter().filter(|child| !self.is_branch(child.id)).count();
+        let others = self.counts.specs.saturating_sub(self.nested.len() + self.nested_left_out);
+        self.matched.saturating_sub(self.children.len()).min(others.saturating_sub(shown))
+    }
+
     fn items(&self) -> Vec<Item<'_>> {
-        let workers = self.children.iter().filter(|child| !self.nested.iter().any(|branch| branch.child == child.id));
+        let workers = self.children.iter().filter(|child| !self.is_branch(child.id));
         let mut items: Vec<Item<'_>> = workers.map(Item::Child).collect();
-        let (unlisted, shown) = (self.matched.saturating_sub(self.children.len()), items.len());
-        // Supervisors that are not listed as children are shown all the same, further down.
-        let unlisted = unlisted.min(self.counts.workers.saturating_sub(shown));
+        let unlisted = self.unlisted();
         if unlisted > 0 {
             items.push(Item::Sums { unlisted });
         }

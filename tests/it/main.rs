@@ -26,3 +26,4 @@ mod races;
 mod smoke;
 mod supervisors;
 mod tasks;
+mod texts;
