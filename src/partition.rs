@@ -20,11 +20,12 @@ use futures::future::{join_all, try_join_all};
 
 use crate::{
     children::ChildCounts,
-    error::{StartChildError, StopError, SupervisorGone, TerminateChildError},
+    error::{SnapshotError, StartChildError, StopError, SupervisorGone, TerminateChildError},
+    event::{EventStream, Events},
     exit::ExitReason,
     id::ChildId,
     key::{route, ChildKey, Key},
-    snapshot::{ChildInfo, ShutdownReport},
+    snapshot::{ChildInfo, ShutdownReport, Snapshot, TakeSnapshot},
     spec::{ChildActor, ChildSpec, Flags, Placement},
     supervisor::{Answer, Builder, ChildHandle, DynamicSupervisor, StartError, Started, SupervisorAddr, Termination},
 };
@@ -63,18 +64,27 @@ pub struct PartitionSupervisor<F> {
     make: F,
     partitions: Option<usize>,
     flags: Flags,
+    name: String,
 }
 
 impl<F: Fn(usize) -> Builder + Send + Sync + 'static> PartitionSupervisor<F> {
     /// `make` describes the supervisor that is partition *n*, counted from 0.
     pub fn new(make: F) -> Self {
-        Self { make, partitions: None, flags: Flags::new() }
+        Self { make, partitions: None, flags: Flags::new(), name: String::from("partitions") }
     }
 
     /// How many partitions. Default: as many as there are cores. Zero is refused. There are as many threads, but at most
     /// [`Placement::MAX_ARBITERS`].
     pub fn partitions(mut self, partitions: usize) -> Self {
         self.partitions = Some(partitions);
+        self
+    }
+
+    /// What all of them together are called in snapshots, events and logs; nobody finds them by that. Default `partitions`.
+    ///
+    /// A partition whose supervisor has no name is called `partition 0` and so on.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
         self
     }
 
@@ -99,13 +109,14 @@ impl<F: Fn(usize) -> Builder + Send + Sync + 'static> PartitionSupervisor<F> {
     ///
     /// [`StartError`]; there is then no partition.
     pub async fn start(self) -> Result<Partitions, StartError> {
-        let Self { make, partitions, flags } = self;
+        let Self { make, partitions, flags, name } = self;
         let partitions = partitions.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZeroUsize::get));
         if partitions == 0 {
             return Err(StartError::InvalidOption { option: "partitions", problem: "there must be at least one" });
         }
         let parent =
             Builder::with_flags(flags.placement(Placement::LeastLoaded(partitions.min(Placement::MAX_ARBITERS))))
+                .called(name)
                 .start()?;
         let all = Partitions(Arc::new(Inner {
             parent,
@@ -175,6 +186,12 @@ impl Partitions {
             0 => self.0.parent.clone(),
             len => partitions[(number % len) as usize].supervisor.clone(),
         }
+    }
+
+    /// The supervisor of the partitions.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn parent(&self) -> &Addr<DynamicSupervisor> {
+        &self.0.parent
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Vec<Partition>> {
@@ -263,6 +280,43 @@ impl Partitions {
         Ok(children.into_iter().flatten().collect())
     }
 
+    /// Takes a picture of all partitions, each at its own moment: they are what is
+    /// [nested](Snapshot::nested) in the supervisor of them, which is the root.
+    ///
+    /// One whose thread is blocked is marked and not waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use actix::prelude::*;
+    /// use actix_dynamic_supervisor::prelude::*;
+    ///
+    /// # actix::System::new().block_on(async {
+    /// let rooms = PartitionSupervisor::new(|_| DynamicSupervisor::builder()).partitions(2).name("rooms").start().await?;
+    ///
+    /// let snapshot = rooms.snapshot(TakeSnapshot::new()).await?;
+    /// let paths: Vec<&str> = snapshot.supervisors().map(|supervisor| &*supervisor.path).collect();
+    /// assert_eq!(paths, ["rooms", "rooms/partition 0", "rooms/partition 1"]);
+    /// # rooms.stop().await?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    pub fn snapshot(
+        &self,
+        request: TakeSnapshot,
+    ) -> impl Future<Output = Result<Snapshot, SnapshotError>> + Send + use<> {
+        self.0.parent.snapshot(request)
+    }
+
+    /// What happens in all partitions and below them from now on, whatever `events` says of what is nested, as a stream; and
+    /// what happens to the partitions themselves.
+    pub fn events(&self, events: Events) -> EventStream {
+        self.0.parent.events(events.nested(true))
+    }
+
     /// Changes the number of partitions; answers the old one.
     ///
     /// Children of partitions that are removed are shut down. Keys lead elsewhere from then on: a child that is found by
@@ -283,7 +337,8 @@ impl Partitions {
         let before = self.partitions();
         for number in before..partitions {
             // By key: who gave up waiting for one leaves it there, to be found by the next.
-            let started = self.0.parent.get_or_start(number, (self.0.make)(number).into_child()).await?;
+            let partition = (self.0.make)(number).called(format!("partition {number}"));
+            let started = self.0.parent.get_or_start(number, partition.into_child()).await?;
             self.write().push(Partition { id: started.id, supervisor: started.addr });
         }
         let len = self.partitions().min(partitions);

@@ -181,6 +181,12 @@ impl<R> Children<R> {
         self.entries.iter().map(move |(place, number, entry)| (ChildId::new(supervisor, number, place), entry))
     }
 
+    /// In no order that means anything, and without the work that an order takes.
+    pub(crate) fn in_places(&self) -> impl Iterator<Item = (ChildId, &Entry<R>)> {
+        let supervisor = self.supervisor;
+        self.entries.in_places().map(move |(place, number, entry)| (ChildId::new(supervisor, number, place), entry))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -200,6 +206,28 @@ impl<R> Children<R> {
         }
         self.set_phase(id, Phase::Running, now);
         true
+    }
+
+    /// The child's incarnation runs, which was asked to end before that was known: it ends as one that ran. Since when it was
+    /// away if it had run before; `None` if all that is stale.
+    pub(crate) fn started_late(
+        &mut self,
+        id: ChildId,
+        incarnation: Incarnation,
+        now: Instant,
+    ) -> Option<Option<Instant>> {
+        let entry = self.present(id, incarnation).filter(|entry| entry.phase() == Phase::Cancelling)?;
+        let away_since = entry.started_late(now);
+        entry.restarts = entry.restarts.saturating_add(u64::from(away_since.is_some()));
+        self.inactive -= 1;
+        Some(away_since)
+    }
+
+    /// A try of a restart goes on.
+    pub(crate) fn note_try(&mut self, id: ChildId, now: Instant) {
+        if let Some(past) = self.get_mut(id).and_then(|entry| entry.past.as_mut()) {
+            past.tried = Some(now);
+        }
     }
 
     /// A start came to nothing; `declined` if it said so itself.
@@ -322,7 +350,8 @@ impl<R> Children<R> {
     pub(crate) fn note_failed_try(&mut self, id: ChildId, incarnation: Incarnation, reason: ExitReason, now: Instant) {
         let last_lives = self.last_lives;
         if let Some(entry) = self.present(id, incarnation) {
-            entry.note_life(Life { incarnation, began: now, ended: now, reason, has_started: false }, last_lives);
+            let began = entry.past.as_mut().and_then(|past| past.tried.take()).unwrap_or(now);
+            entry.note_life(Life { incarnation, began, ended: now, reason, has_started: false }, last_lives);
         }
     }
 

@@ -100,13 +100,17 @@ impl<T> Table<T> {
         Some(entry)
     }
 
-    /// In the order of their numbers, with places.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, u64, &T)> {
-        let entries = self.pages.iter().zip(0..).flat_map(|(page, nth)| {
+    /// In the order of their places, with numbers.
+    pub(super) fn in_places(&self) -> impl Iterator<Item = (u32, u64, &T)> {
+        self.pages.iter().zip(0..).flat_map(|(page, nth)| {
             let places = page.entries.iter().zip(nth * SPAN..);
             places.filter_map(|(entry, place)| entry.as_ref().map(|(number, entry)| (place, *number, entry)))
-        });
-        let mut entries: Vec<_> = entries.collect();
+        })
+    }
+
+    /// In the order of their numbers, with places.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, u64, &T)> {
+        let mut entries: Vec<_> = self.in_places().collect();
         // Nearly in order already, which this sort makes use of.
         entries.sort_by_key(|(_, number, _)| *number);
         entries.into_iter()

@@ -10,6 +10,7 @@
 use std::{
     collections::VecDeque,
     fmt,
+    ops::Deref,
     pin::Pin,
     sync::{
         atomic::{AtomicUsize, Ordering},
@@ -19,6 +20,7 @@ use std::{
 };
 
 use futures::Stream;
+use tokio::time::Instant;
 
 use super::{Event, EventKind, Origin};
 use crate::unwind;
@@ -75,7 +77,7 @@ struct Audience {
 }
 
 impl Hub {
-    pub(crate) fn new(parent: Option<Arc<Self>>) -> Arc<Self> {
+    fn new(parent: Option<Arc<Self>>) -> Arc<Self> {
         let (rings, curious) = (AtomicUsize::new(0), AtomicUsize::new(0));
         Arc::new(Self { parent, rings, curious, audience: Mutex::default() })
     }
@@ -95,16 +97,13 @@ impl Hub {
         above.map_or_else(|| Arc::clone(name), |parent| format!("{}/{name}", parent.path).into())
     }
 
-    pub(crate) fn is_root(&self) -> bool {
-        self.parent.is_none()
-    }
-
     /// Would anybody hear it?
     #[inline]
     pub(super) fn is_heard(&self) -> bool {
-        self.rings.load(Ordering::Relaxed) > 0 || self.is_heard_above()
+        self.rings.load(Ordering::Relaxed) > 0 || (self.parent.is_some() && self.is_heard_above())
     }
 
+    #[cold]
     fn is_heard_above(&self) -> bool {
         let mut above = &self.parent;
         while let Some(hub) = above {
@@ -117,60 +116,114 @@ impl Hub {
     }
 
     pub(crate) fn add(&self, ring: Arc<Ring>, events: Events) {
-        self.lock().rings.push((ring, events.nested));
-        self.rings.fetch_add(1, Ordering::Relaxed);
-        self.curious.fetch_add(usize::from(events.nested), Ordering::Relaxed);
+        let mut audience = self.lock();
+        audience.rings.push((ring, events.nested));
+        self.count(&audience);
+    }
+
+    /// While the audience is locked: a nested supervisor may tell, and forget who has gone, on a thread of its own.
+    fn count(&self, audience: &Audience) {
+        self.rings.store(audience.rings.len(), Ordering::Relaxed);
+        self.curious.store(audience.rings.iter().filter(|(_, nested)| *nested).count(), Ordering::Relaxed);
     }
 
     /// Tells all who listen, here and above.
-    pub(super) fn publish(&self, event: &Event) {
-        self.publish_here(event, false);
+    pub(super) fn publish(&self, event: Event) {
         let mut above = &self.parent;
         while let Some(hub) = above {
             if hub.curious.load(Ordering::Relaxed) > 0 {
-                hub.publish_here(event, true);
+                hub.publish_here(event.clone(), true);
             }
             above = &hub.parent;
         }
+        self.publish_here(event, false);
     }
 
-    fn publish_here(&self, event: &Event, is_from_below: bool) {
-        let mut wakers = Vec::new();
-        let mut gone = Vec::new();
+    fn publish_here(&self, event: Event, is_from_below: bool) {
+        let mut after = Afterwards::default();
+        let mut is_one_gone = false;
         let mut audience = self.lock();
-        for (ring, nested) in &audience.rings {
-            if *nested || !is_from_below {
-                match ring.push(event.clone()) {
-                    Pushed::Kept { waker } => wakers.extend(waker),
-                    Pushed::NobodyReads => gone.push(Arc::clone(ring)),
-                }
+        let mut hears = audience.rings.iter().filter(|(_, nested)| *nested || !is_from_below).peekable();
+        let mut event = Some(event);
+        while let Some((ring, _)) = hears.next() {
+            // The last one gets the event itself.
+            let own = if hears.peek().is_some() { event.clone() } else { event.take() };
+            match own.map(|event| ring.push(event)) {
+                Some(Pushed::Kept { waker, oldest }) => after.add(waker, oldest),
+                Some(Pushed::NobodyReads) => is_one_gone = true,
+                None => {}
             }
         }
-        if !gone.is_empty() {
-            audience.rings.retain(|(ring, _)| !gone.iter().any(|gone| Arc::ptr_eq(gone, ring)));
-            self.rings.store(audience.rings.len(), Ordering::Relaxed);
-            self.curious.store(audience.rings.iter().filter(|(_, nested)| *nested).count(), Ordering::Relaxed);
+        if is_one_gone {
+            audience.rings.retain(|(ring, _)| ring.is_read());
+            self.count(&audience);
         }
         drop(audience);
-        for waker in wakers {
-            let _ = unwind::guard(|| waker.wake());
-        }
+        after.act();
     }
 
     /// Nothing comes any more.
-    pub(crate) fn close(&self) {
-        let rings = std::mem::take(&mut self.lock().rings);
-        self.rings.store(0, Ordering::Relaxed);
-        self.curious.store(0, Ordering::Relaxed);
+    fn close(&self) {
+        let mut audience = self.lock();
+        let rings = std::mem::take(&mut audience.rings);
+        self.count(&audience);
+        drop(audience);
         for (ring, _) in rings {
             ring.close();
         }
     }
 }
 
-impl Drop for Hub {
+/// A hub as its supervisor has it. The incarnations and their spec have one together: with them the streams end, whoever
+/// else still knows the hub, as children do that are left behind on blocked threads.
+pub(crate) struct OpenHub(Arc<Hub>);
+
+impl OpenHub {
+    pub(crate) fn new(parent: Option<Arc<Hub>>) -> Arc<Self> {
+        Arc::new(Self(Hub::new(parent)))
+    }
+}
+
+impl Deref for OpenHub {
+    type Target = Arc<Hub>;
+
+    fn deref(&self) -> &Arc<Hub> {
+        &self.0
+    }
+}
+
+impl Drop for OpenHub {
     fn drop(&mut self) {
-        self.close();
+        self.0.close();
+    }
+}
+
+/// What is done when nothing is locked any more: all of it is, or may be, user code.
+#[derive(Default)]
+struct Afterwards {
+    /// Mostly there is one, or none.
+    waker: Option<Waker>,
+    others: Vec<Waker>,
+    /// What an event holds may be the last of a user's error.
+    dropped: Vec<Event>,
+}
+
+impl Afterwards {
+    fn add(&mut self, waker: Option<Waker>, dropped: Option<Event>) {
+        match waker {
+            Some(waker) if self.waker.is_none() => self.waker = Some(waker),
+            waker => self.others.extend(waker),
+        }
+        self.dropped.extend(dropped);
+    }
+
+    fn act(self) {
+        for event in self.dropped {
+            let _ = unwind::dispose(event);
+        }
+        for waker in self.waker.into_iter().chain(self.others) {
+            let _ = unwind::guard(|| waker.wake());
+        }
     }
 }
 
@@ -191,7 +244,11 @@ struct Queue {
 }
 
 enum Pushed {
-    Kept { waker: Option<Waker> },
+    /// With whom to wake, and what made room.
+    Kept {
+        waker: Option<Waker>,
+        oldest: Option<Event>,
+    },
     NobodyReads,
 }
 
@@ -216,10 +273,11 @@ impl Ring {
         }
         queue.events.push_back(event);
         let waker = queue.waker.take();
-        drop(queue);
-        // It may hold the last of a user's error.
-        drop(oldest);
-        Pushed::Kept { waker }
+        Pushed::Kept { waker, oldest }
+    }
+
+    fn is_read(&self) -> bool {
+        !self.lock().is_closed
     }
 
     /// Nothing comes any more; what waits can still be read.
@@ -232,16 +290,22 @@ impl Ring {
         let _ = unwind::guard(|| waker.map(Waker::wake));
     }
 
-    /// Drops what waits, and holds on to nobody.
-    fn clear(&self) {
-        let left = std::mem::take(&mut self.lock().events);
-        let _ = unwind::dispose(left);
+    /// Nobody reads any more: drops what waits.
+    fn abandon(&self) {
+        // In this order: what came in between would stay.
+        self.close();
+        let mut queue = self.lock();
+        let (left, _) = (std::mem::take(&mut queue.events), queue.missed.take());
+        drop(queue);
+        for event in left {
+            let _ = unwind::dispose(event);
+        }
     }
 
     fn take(&self, cx: &Context<'_>) -> Poll<Option<Event>> {
         let mut queue = self.lock();
         if let Some((events, origin)) = queue.missed.take() {
-            return Poll::Ready(Some(Event::new(&origin, EventKind::Missed { events })));
+            return Poll::Ready(Some(Event::new(&origin, Instant::now(), EventKind::Missed { events })));
         }
         match queue.events.pop_front() {
             Some(event) => Poll::Ready(Some(event)),
@@ -249,7 +313,9 @@ impl Ring {
             None => {
                 let before = queue.waker.replace(cx.waker().clone());
                 drop(queue);
-                let _ = unwind::dispose(before);
+                if before.is_some() {
+                    let _ = unwind::dispose(before);
+                }
                 Poll::Pending
             }
         }
@@ -284,8 +350,7 @@ impl Subscription {
 
     /// Ends it: what waits is dropped, what is on its way arrives.
     pub fn cancel(self) {
-        self.0.clear();
-        self.0.close();
+        self.0.abandon();
     }
 }
 
@@ -305,8 +370,7 @@ impl Stream for EventStream {
 
 impl Drop for EventStream {
     fn drop(&mut self) {
-        self.0.clear();
-        self.0.close();
+        self.0.abandon();
     }
 }
 

@@ -30,6 +30,7 @@ impl Serialize for Event {
                 map.serialize_entry("asked", asked)?;
                 map.serialize_entry("comes_back", comes_back)?;
             }
+            EventKind::Removed { reason, .. } => map.serialize_entry("reason", reason)?,
             EventKind::RestartScheduled { attempt, delay, .. } => {
                 map.serialize_entry("try", attempt)?;
                 map.serialize_entry("delay_ms", &Millis(*delay))?;
@@ -38,7 +39,12 @@ impl Serialize for Event {
             EventKind::GaveUp { lives, .. } | EventKind::LimitReached { lives, .. } => {
                 map.serialize_entry("lives", &**lives)?;
             }
-            EventKind::LimitNear { limit } => map.serialize_entry("limit", limit)?,
+            EventKind::LimitNear { limit } => {
+                map.serialize_entry("limit", limit)?;
+                // As a chart of all events wants them.
+                map.serialize_entry("used", &limit.used)?;
+                map.serialize_entry("max_restarts", &limit.max_restarts)?;
+            }
             EventKind::ShutdownBegun { children } | EventKind::Unresponsive { children, .. } => {
                 map.serialize_entry("children", children)?;
             }
@@ -70,6 +76,7 @@ impl EventKind {
             Self::Exited { .. } => "exited",
             Self::RestartScheduled { .. } => "restart_scheduled",
             Self::Restarted { .. } => "restarted",
+            Self::Removed { .. } => "removed",
             Self::Declined { .. } => "declined",
             Self::GaveUp { .. } => "gave_up",
             Self::LimitNear { .. } => "limit_near",

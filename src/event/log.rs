@@ -13,7 +13,7 @@ use tracing::{debug, error, warn};
 
 use super::{
     fact::{Exit, Fact, Offender, Subject},
-    Event, Hub, Origin,
+    Event, Hub, OpenHub, Origin,
 };
 use crate::{children::Life, text, unwind};
 
@@ -27,12 +27,12 @@ macro_rules! target {
 /// Tells facts about one supervisor.
 pub(crate) struct Teller {
     origin: Arc<Origin>,
-    hub: Arc<Hub>,
+    hub: Arc<OpenHub>,
     throttle: Throttle,
 }
 
 impl Teller {
-    pub(crate) fn new(origin: Origin, hub: Arc<Hub>, max_reports_per_second: u32) -> Self {
+    pub(crate) fn new(origin: Origin, hub: Arc<OpenHub>, max_reports_per_second: u32) -> Self {
         let origin = Arc::new(origin);
         hub.open(&origin);
         Self { origin, hub, throttle: Throttle::new(max_reports_per_second) }
@@ -70,7 +70,7 @@ impl Teller {
     #[cold]
     fn publish(&self, fact: &Fact<'_>, now: Instant) {
         if let Some(kind) = fact.event(now) {
-            self.hub.publish(&Event::new(&self.origin, kind));
+            self.hub.publish(Event::new(&self.origin, tokio::time::Instant::from_std(now), kind));
         }
     }
 

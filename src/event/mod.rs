@@ -19,7 +19,7 @@ use tokio::time::Instant;
 pub(crate) use self::{
     fact::{Exit, Fact, Offender, Subject},
     forward::forward,
-    hub::{Hub, Ring},
+    hub::{Hub, OpenHub, Ring},
     log::{tell_unresponsive, Teller},
     monitor::{watch_child, Watcher},
 };
@@ -90,12 +90,12 @@ pub enum EventKind {
     /// A child has started.
     Started {
         /// Which.
-        child: Arc<EventChild>,
+        child: EventChild,
     },
     /// A start came to nothing: the first one, after which there is no child, or a repeated one, which is tried again.
     StartFailed {
         /// Which.
-        child: Arc<EventChild>,
+        child: EventChild,
         /// Why. An error that the start answered is here as text.
         reason: ExitReason,
         /// Is it tried again?
@@ -104,21 +104,21 @@ pub enum EventKind {
     /// An incarnation has ended.
     Exited {
         /// Which.
-        child: Arc<EventChild>,
+        child: EventChild,
         /// Why.
         reason: ExitReason,
         /// For how long it ran.
         uptime: Duration,
         /// Had it been asked to end?
         asked: bool,
-        /// Is it restarted, unless what follows says otherwise (`GaveUp`, `LimitReached`, `Declined`)? If not, the child is
-        /// gone.
+        /// Is it restarted, unless what follows says otherwise (`GaveUp`, `LimitReached`, `Declined`, `Removed`)? If not,
+        /// the child is gone.
         comes_back: bool,
     },
     /// A child waits for its next start.
     RestartScheduled {
         /// Which.
-        child: Arc<EventChild>,
+        child: EventChild,
         /// Which try it will be since the child last ran for long.
         attempt: u32,
         /// How long it waits.
@@ -127,19 +127,26 @@ pub enum EventKind {
     /// A child runs again.
     Restarted {
         /// Which, in its new incarnation.
-        child: Arc<EventChild>,
+        child: EventChild,
         /// For how long it was away.
         downtime: Duration,
+    },
+    /// A child that was on its way back is gone: it was asked to end, or the arbiter it was to live on is no more.
+    Removed {
+        /// Which.
+        child: EventChild,
+        /// Why.
+        reason: ExitReason,
     },
     /// A child declined to come back, and is gone.
     Declined {
         /// Which.
-        child: Arc<EventChild>,
+        child: EventChild,
     },
     /// A child has used up a restart limit of its own, and is gone.
     GaveUp {
         /// Which.
-        child: Arc<EventChild>,
+        child: EventChild,
         /// How it ended, the last few times; oldest first.
         lives: Arc<[Life]>,
     },
@@ -151,7 +158,7 @@ pub enum EventKind {
     /// A child had to be restarted once more than the limit allows: the supervisor ends.
     LimitReached {
         /// The one that was one too many.
-        child: Arc<EventChild>,
+        child: EventChild,
         /// How it ended, the last few times; oldest first.
         lives: Arc<[Life]>,
     },
@@ -170,12 +177,12 @@ pub enum EventKind {
     /// A child that was asked to end took too long and was ended by force.
     KilledAtDeadline {
         /// Which.
-        child: Arc<EventChild>,
+        child: EventChild,
     },
     /// A thread is, or was, blocked for longer than it may be.
     Unresponsive {
         /// The child that blocks it, if that is known.
-        child: Option<Arc<EventChild>>,
+        child: Option<EventChild>,
         /// How many children it holds up.
         children: usize,
     },
@@ -184,14 +191,14 @@ pub enum EventKind {
         /// Which.
         id: ChildId,
         /// The same, if it is still known: one that lived on another thread may have been forgotten.
-        child: Option<Arc<EventChild>>,
+        child: Option<EventChild>,
         /// How many; those beyond 65,536 are not counted.
         undelivered: usize,
     },
     /// A destructor, or a hook after a panic, panicked. It was contained, and nothing else comes of it.
     PanicContained {
         /// Whose, if that is known.
-        child: Option<Arc<EventChild>>,
+        child: Option<EventChild>,
         /// What it said.
         panic: PanicReport,
     },
@@ -207,8 +214,8 @@ impl Message for Event {
 }
 
 impl Event {
-    pub(crate) fn new(supervisor: &Arc<Origin>, kind: EventKind) -> Self {
-        Self { supervisor: Arc::clone(supervisor), at: Instant::now(), kind }
+    fn new(supervisor: &Arc<Origin>, at: Instant, kind: EventKind) -> Self {
+        Self { supervisor: Arc::clone(supervisor), at, kind }
     }
 
     /// The child it is about, if it is about one.
@@ -220,13 +227,14 @@ impl Event {
             | EventKind::Exited { child, .. }
             | EventKind::RestartScheduled { child, .. }
             | EventKind::Restarted { child, .. }
+            | EventKind::Removed { child, .. }
             | EventKind::Declined { child }
             | EventKind::GaveUp { child, .. }
             | EventKind::LimitReached { child, .. }
             | EventKind::KilledAtDeadline { child } => Some(child),
             EventKind::Unresponsive { child, .. }
             | EventKind::PanicContained { child, .. }
-            | EventKind::QueueClosed { child, .. } => child.as_deref(),
+            | EventKind::QueueClosed { child, .. } => child.as_ref(),
             EventKind::SupervisorStarted
             | EventKind::LimitNear { .. }
             | EventKind::ShutdownBegun { .. }
@@ -278,6 +286,7 @@ impl fmt::Display for EventKind {
             Self::Restarted { child, downtime } => {
                 write!(f, "{child} restarted as incarnation {} after {}", child.incarnation, time(downtime))
             }
+            Self::Removed { child, reason } => write!(f, "{child} removed on its way back: {}", why(reason)),
             Self::Declined { child } => write!(f, "{child} declined to restart"),
             Self::GaveUp { child, lives } => {
                 write!(f, "{child} given up{}", last_of(lives))

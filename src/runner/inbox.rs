@@ -317,9 +317,24 @@ impl<A: ChildActor> Inbox<A> {
         }
     }
 
+    /// How many messages have been taken out to be handled, by all incarnations. A request that nobody waits for any more
+    /// is among them.
     pub(super) fn handled(&self) -> u64 {
-        let high = self.look(|rare| rare.handled_high).unwrap_or(0);
-        high + u64::from(self.handled.get())
+        match self.look(|rare| (rare.handled_high, rare.shared.clone())) {
+            // Counted where it is locked: who takes it over cannot ask a thread that is blocked.
+            Some((_, Some(shared))) => shared.handled(),
+            Some((high, None)) => high + u64::from(self.handled.get()),
+            None => u64::from(self.handled.get()),
+        }
+    }
+
+    /// Goes on counting where another runner of the same child has left off.
+    pub(super) fn set_handled(&self, handled: u64) {
+        let low = handled & u64::from(u32::MAX);
+        self.handled.set(low as u32);
+        if handled > low {
+            self.rare(|rare| rare.handled_high = handled - low);
+        }
     }
 
     #[inline]
@@ -351,7 +366,7 @@ impl<A: ChildActor> Inbox<A> {
 
     /// Lets others take the mailbox over.
     pub(super) fn share(&self) -> Option<Arc<Shared<A>>> {
-        let shared = Shared::new(self.receiver.take()?, None);
+        let shared = Shared::new(self.receiver.take()?, None, self.handled());
         self.rare(|rare| rare.shared = Some(Arc::clone(&shared)));
         Some(shared)
     }
@@ -472,9 +487,12 @@ impl<A: ChildActor> Inbox<A> {
     pub(super) fn close(&self) {
         let Some(receiver) = self.take_receiver() else { return };
         self.mark(Marks::IS_CLOSED, true);
-        let mut left = self.take_front();
-        let (rest, closed) = close(receiver);
-        left.extend(rest);
+        let (mut left, closed) = close(receiver);
+        if self.has_front.get() {
+            let mut front = self.take_front();
+            front.append(&mut left);
+            left = front;
+        }
         self.note_residue(closed);
         if !left.is_empty() {
             self.rare(|rare| {
@@ -521,4 +539,56 @@ pub(crate) fn addr_key<A: ChildActor>(addr: &Addr<A>) -> usize {
     let mut pointer = Pointer::default();
     addr.hash(&mut pointer);
     pointer.0
+}
+
+#[cfg(test)]
+mod tests {
+    use actix::{Actor, Supervised};
+
+    use super::*;
+
+    struct Nobody;
+
+    impl Actor for Nobody {
+        type Context = Context<Self>;
+    }
+
+    impl Supervised for Nobody {}
+
+    fn inbox() -> (Inbox<Nobody>, Addr<Nobody>) {
+        let (sender, receiver) = channel::channel(0);
+        let addr = Addr::new(sender);
+        (Inbox::new(receiver, &addr, Budget::Worker, false), addr)
+    }
+
+    #[test]
+    fn what_was_handled_is_counted_beyond_32_bits() {
+        const FULL: u64 = 1 << 32;
+        for (before, more) in
+            [(0, 5), (FULL - 1, 1), (FULL - 1, 128), (FULL, 7), (5 * FULL - 100, 128), (u64::MAX - 9, 9)]
+        {
+            let (inbox, _addr) = inbox();
+            inbox.set_handled(before);
+            assert_eq!(inbox.handled(), before);
+            inbox.add_handled(more);
+            assert_eq!(inbox.handled(), before + u64::from(more));
+        }
+    }
+
+    #[test]
+    fn the_count_goes_on_where_the_mailbox_is_shared_and_with_who_takes_it_over() {
+        let (inbox, _addr) = inbox();
+        inbox.set_handled((1 << 32) + 3);
+        let shared = inbox.share().expect("it is open");
+        assert_eq!((inbox.handled(), shared.handled()), ((1 << 32) + 3, (1 << 32) + 3));
+        assert_eq!(inbox.count_queue(), None, "another thread may take it at any moment");
+    }
+
+    #[test]
+    fn a_queue_without_messages_leaves_nothing_aside() {
+        let (inbox, _addr) = inbox();
+        assert_eq!(inbox.count_queue(), Some(0));
+        assert!(!inbox.has_front.get(), "nothing to come back to");
+        assert!(inbox.take_front().is_empty());
+    }
 }

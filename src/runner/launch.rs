@@ -59,7 +59,7 @@ pub(crate) struct Terms {
     /// It can be taken over if its thread is blocked.
     pub(crate) takes_over: bool,
     /// Its polls are watched, and this is kept of them.
-    pub(crate) watched: Option<Watched>,
+    pub(crate) watched: Option<Box<Watched>>,
 }
 
 /// What a launch came to; `A` and `I` are known from here upwards only to the caller of `start_child`.

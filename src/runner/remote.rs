@@ -46,7 +46,7 @@ use super::{
     launch::{first, Birth, First, Respawn, Terms, MAILBOX_CAPACITY},
     protocol::{Begun, Ended, Leavings, Report, Run, RunnerHandle, StartFailure, Stopped, What},
     pump::Budget,
-    shared::Shared,
+    shared::{Loot, Shared},
     vitals::{Examined, Vitals, Watched},
 };
 use crate::{
@@ -146,9 +146,10 @@ impl<A: ChildActor> Run for Remote<A> {
     }
 
     fn take_over(&self, birth: Birth, last: id::Incarnation) -> Option<Box<dyn Stranded>> {
-        let (receiver, spec) = self.shared.get()?.take_over()?;
+        let Loot { receiver, spec, handled } = self.shared.get()?.take_over()?;
         Some(Box::new(Estate {
             front: VecDeque::new(),
+            handled,
             watched: self.watched.clone(),
             receiver: Some(receiver),
             weak_addr: Some(self.weak_addr.clone()),
@@ -213,7 +214,7 @@ pub(crate) fn launch_on<S: ChildSpec>(home: Home, spec: S, terms: Terms, birth: 
     let (commands, orders) = unbounded_channel();
     let info = Arc::new(Mutex::new(None));
     let answered = Arc::clone(&info);
-    let watched = terms.watched.clone();
+    let watched = terms.watched.as_deref().cloned();
     let remote = Remote::new(commands, addr.downgrade(), terms.child_type.into(), watched);
     let shared = Arc::clone(&remote.shared);
 
@@ -351,7 +352,7 @@ impl<A: ChildActor> Runner<A> {
             }
             Command::Kill => Rc::clone(self).kill(),
             Command::End => {
-                let Leavings { residue, undelivered } = Rc::clone(self).end();
+                let Leavings { residue, undelivered, .. } = Rc::clone(self).end();
                 if let Some(panic) = residue {
                     self.report(What::Residue(panic));
                 }
@@ -411,6 +412,7 @@ impl<A: ChildActor> Runner<A> {
             let shared = self.inbox.shared();
             let estate = Estate {
                 front: self.inbox.take_front(),
+                handled: self.inbox.handled(),
                 watched: self.inbox.is_watched().then(|| self.inbox.watched(|watched| watched.hand_over())),
                 receiver: self.inbox.take_receiver(),
                 weak_addr: self.inbox.weak_addr(),
@@ -446,6 +448,8 @@ pub(crate) trait Stranded: Send {
 struct Estate<A: ChildActor> {
     /// Comes before what is in the mailbox.
     front: VecDeque<Envelope<A>>,
+    /// How many messages its incarnations have handled so far.
+    handled: u64,
     watched: Option<Watched>,
     receiver: Option<AddressReceiver<A>>,
     weak_addr: Option<WeakAddr<A>>,
@@ -482,6 +486,7 @@ impl<A: ChildActor> Estate<A> {
         let runner = Runner::new(Inbox::new(receiver, &addr, self.budget, false), self.birth.take());
         runner.inbox.set_elsewhere();
         runner.inbox.lay_aside(mem::take(&mut self.front));
+        runner.inbox.set_handled(self.handled);
         if let Some(watched) = self.watched.take() {
             runner.inbox.watched(|own| *own = watched);
         }

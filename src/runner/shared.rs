@@ -25,11 +25,20 @@ struct Parts<A: ChildActor> {
     receiver: Option<AddressReceiver<A>>,
     /// `None` while it is asked to start, and of a temporary child.
     spec: Option<Spec<A>>,
+    /// How many messages have been taken out, by all incarnations.
+    handled: u64,
+}
+
+/// What is taken over from a runner whose thread is blocked.
+pub(super) struct Loot<A: ChildActor> {
+    pub(super) receiver: AddressReceiver<A>,
+    pub(super) spec: Spec<A>,
+    pub(super) handled: u64,
 }
 
 impl<A: ChildActor> Shared<A> {
-    pub(super) fn new(receiver: AddressReceiver<A>, spec: Option<Spec<A>>) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Parts { receiver: Some(receiver), spec })))
+    pub(super) fn new(receiver: AddressReceiver<A>, spec: Option<Spec<A>>, handled: u64) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Parts { receiver: Some(receiver), spec, handled })))
     }
 
     /// No user code runs while it is locked.
@@ -38,10 +47,17 @@ impl<A: ChildActor> Shared<A> {
     }
 
     pub(super) fn poll_next(&self, cx: &mut task::Context<'_>) -> Poll<Option<Envelope<A>>> {
-        match &mut self.lock().receiver {
-            Some(receiver) => Pin::new(receiver).poll_next(cx),
-            None => Poll::Ready(None),
+        let parts = &mut *self.lock();
+        let Some(receiver) = &mut parts.receiver else { return Poll::Ready(None) };
+        let polled = Pin::new(receiver).poll_next(cx);
+        if let Poll::Ready(Some(_)) = polled {
+            parts.handled += 1;
         }
+        polled
+    }
+
+    pub(super) fn handled(&self) -> u64 {
+        self.lock().handled
     }
 
     pub(super) fn with_receiver<T>(&self, look: impl FnOnce(&AddressReceiver<A>) -> T) -> Option<T> {
@@ -67,12 +83,12 @@ impl<A: ChildActor> Shared<A> {
         }
     }
 
-    /// Both, or nothing.
-    pub(super) fn take_over(&self) -> Option<(AddressReceiver<A>, Spec<A>)> {
+    /// Mailbox and spec, or nothing.
+    pub(super) fn take_over(&self) -> Option<Loot<A>> {
         let mut parts = self.lock();
         let spec = parts.spec.take()?;
         match parts.receiver.take() {
-            Some(receiver) => Some((receiver, spec)),
+            Some(receiver) => Some(Loot { receiver, spec, handled: parts.handled }),
             None => {
                 drop(parts);
                 let _ = unwind::dispose(spec);

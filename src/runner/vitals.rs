@@ -3,13 +3,23 @@
 //! Counting messages costs an addition a turn and is always done. All else is done for children that are *watched*: while
 //! such a one is [seated](super::seat) the clock runs and its span is entered.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{
+    rc::Rc,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc,
+    },
+    time::Duration,
+};
 
 use tokio::{sync::oneshot, time::Instant};
-use tracing::{span::EnteredSpan, Span};
+use tracing::Span;
 
 use super::{child::Runner, launch::Terms};
-use crate::{spec::ChildActor, unwind};
+use crate::{
+    spec::ChildActor,
+    unwind::{self, Contained},
+};
 
 /// What a child tells of itself when it is asked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,10 +43,25 @@ pub(crate) enum Examined {
 pub(crate) struct Watched {
     /// What the span of its incarnations says beside what its runner knows.
     pub(crate) names: Option<Arc<Names>>,
-    /// That of the present incarnation.
-    span: Option<Span>,
-    is_measured: bool,
-    longest_poll: Duration,
+    /// That of the present incarnation. What a subscriber does when it goes is user code, and so it would be if it were
+    /// cloned.
+    span: Option<Arc<Contained<Span>>>,
+    /// Of all its runners, also of one that is left behind on a blocked thread: that poll is its longest.
+    longest_poll: Option<Arc<LongestPoll>>,
+}
+
+/// In nanoseconds.
+#[derive(Default)]
+struct LongestPoll(AtomicU64);
+
+impl LongestPoll {
+    fn note(&self, took: Duration) {
+        self.0.fetch_max(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
 }
 
 /// What people call a child.
@@ -47,7 +72,8 @@ pub(crate) struct Names {
 
 impl Watched {
     pub(crate) fn new(is_measured: bool, names: Option<Names>) -> Self {
-        Self { names: names.map(Arc::new), is_measured, ..Self::default() }
+        let longest_poll = is_measured.then(Arc::default);
+        Self { names: names.map(Arc::new), span: None, longest_poll }
     }
 
     /// For its next runner.
@@ -58,29 +84,33 @@ impl Watched {
 
 /// A poll, or an end, that is watched until this is dropped.
 pub(super) struct Watch {
-    entered: Option<EnteredSpan>,
+    /// It has been entered.
+    span: Option<Arc<Contained<Span>>>,
     clock: Option<Clock>,
 }
 
 struct Clock {
     began: Instant,
-    note: Box<dyn Fn(Duration)>,
+    longest_poll: Arc<LongestPoll>,
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if let Some(Clock { began, note }) = &self.clock {
-            note(began.elapsed());
+        if let Some(Clock { began, longest_poll }) = &self.clock {
+            longest_poll.note(began.elapsed());
         }
-        // A subscriber is user code.
-        let _ = unwind::dispose(self.entered.take());
+        if let Some(span) = self.span.as_ref().and_then(|span| span.get()) {
+            // A subscriber is user code. One thing at a time: one that panics in all it does would panic twice in a guard of
+            // the span's own.
+            let _ = unwind::guard(|| span.with_subscriber(|(id, subscriber)| subscriber.exit(id)));
+        }
     }
 }
 
 impl<A: ChildActor> Runner<A> {
     pub(super) fn watch_as(&self, terms: &Terms) {
         if let Some(watched) = &terms.watched {
-            self.inbox.watched(|own| *own = watched.clone());
+            self.inbox.watched(|own| *own = Watched::clone(watched));
         }
     }
 
@@ -93,8 +123,8 @@ impl<A: ChildActor> Runner<A> {
             }
         }
         let is_watched = self.inbox.is_watched();
-        let longest_poll = is_watched.then(|| self.inbox.watched(|own| own.is_measured.then_some(own.longest_poll)));
-        Vitals { handled: self.inbox.handled(), queued, longest_poll: longest_poll.flatten() }
+        let longest_poll = if is_watched { self.inbox.watched(|own| own.longest_poll.clone()) } else { None };
+        Vitals { handled: self.inbox.handled(), queued, longest_poll: longest_poll.map(|longest| longest.get()) }
     }
 
     /// A new incarnation has a new span.
@@ -115,20 +145,19 @@ impl<A: ChildActor> Runner<A> {
                 incarnation = self.inbox.incarnation().number(),
             )
         });
-        let before = self.inbox.watched(|own| std::mem::replace(&mut own.span, span.ok()));
-        let _ = unwind::dispose(before);
+        let span = span.ok().map(|span| Arc::new(Contained::new(span)));
+        let before = self.inbox.watched(|own| std::mem::replace(&mut own.span, span));
+        drop(before);
     }
 
     #[cold]
     pub(super) fn watch(self: &Rc<Self>) -> Box<Watch> {
-        let (span, is_measured) = self.inbox.watched(|own| (own.span.clone(), own.is_measured));
-        let entered = span.and_then(|span| unwind::guard(|| span.entered()).ok());
-        let clock = is_measured.then(|| {
-            let runner = Rc::clone(self);
-            let note: Box<dyn Fn(Duration)> =
-                Box::new(move |took| runner.inbox.watched(|own| own.longest_poll = own.longest_poll.max(took)));
-            Clock { began: Instant::now(), note }
+        let (span, longest_poll) = self.inbox.watched(|own| (own.span.clone(), own.longest_poll.clone()));
+        let span = span.filter(|span| {
+            let enter = |span: &Span| span.with_subscriber(|(id, subscriber)| subscriber.enter(id)).is_some();
+            span.get().is_some_and(|span| unwind::guard(|| enter(span)) == Ok(true))
         });
-        Box::new(Watch { entered, clock })
+        let clock = longest_poll.map(|longest_poll| Clock { began: Instant::now(), longest_poll });
+        Box::new(Watch { span, clock })
     }
 }

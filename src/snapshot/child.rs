@@ -160,7 +160,7 @@ pub struct Life {
     /// When it ended.
     #[cfg_attr(feature = "serde", serde(rename = "ended_ms_ago", serialize_with = "wire::ago"))]
     pub ended: Instant,
-    /// For how long it ran.
+    /// For how long it ran; zero for a try that failed, however long it took.
     #[cfg_attr(feature = "serde", serde(rename = "uptime_ms", serialize_with = "wire::millis"))]
     pub uptime: Duration,
     /// How it ended. With a [`PanicHook`](crate::PanicHook) a panic tells where.
@@ -175,7 +175,7 @@ impl From<&children::Life> for Life {
             incarnation: life.incarnation.number(),
             began: Instant::from_std(life.began),
             ended: Instant::from_std(life.ended),
-            uptime: life.ended.saturating_duration_since(life.began),
+            uptime: if life.has_started { life.ended.saturating_duration_since(life.began) } else { Duration::ZERO },
             reason: life.reason.clone(),
             has_started: life.has_started,
         }

@@ -26,8 +26,6 @@ pub struct TakeSnapshot {
     pub(crate) order: Order,
     pub(crate) only: Option<ChildId>,
     pub(crate) queues: bool,
-    /// The names down to the supervisor that is asked.
-    pub(crate) above: String,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +44,6 @@ impl Default for TakeSnapshot {
             order: Order::Worst,
             only: None,
             queues: false,
-            above: String::new(),
         }
     }
 }
@@ -90,7 +87,8 @@ impl TakeSnapshot {
         self
     }
 
-    /// Lists in start order, from the one after this on: the last of a page leads to the next.
+    /// Lists in start order, from the one after this on: the last of a page leads to the next. Other supervisors than
+    /// that child's list from their first child on.
     pub fn in_start_order(mut self, after: impl Into<Option<ChildId>>) -> Self {
         self.order = Order::Started { after: after.into() };
         self
@@ -112,9 +110,9 @@ impl TakeSnapshot {
     }
 
     /// The same, for a supervisor one level down.
-    pub(crate) fn below(&self, path: &str) -> Self {
-        let above = path.to_owned();
-        Self { depth: self.depth - 1, deadline: self.deadline * 4 / 5, above, ..self.clone() }
+    pub(crate) fn below(&self) -> Self {
+        let (depth, deadline) = (self.depth.saturating_sub(1), self.deadline - self.deadline / 5);
+        Self { depth, deadline, ..self.clone() }
     }
 }
 

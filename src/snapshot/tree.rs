@@ -25,7 +25,7 @@ pub struct Snapshot {
     pub id: SupervisorId,
     /// Its name in reports.
     pub name: String,
-    /// The names from the one asked down to it, with `/` between.
+    /// The names from the root down to it, with `/` between, as in its events.
     pub path: String,
     /// What it is doing.
     pub state: SupervisorState,

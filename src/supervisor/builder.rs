@@ -15,7 +15,7 @@ use super::{
     DynamicSupervisor, StartError,
 };
 use crate::{
-    event::Hub,
+    event::OpenHub,
     exit::ExitReason,
     policy::{Backoff, ChildType},
     registry::{self, Lease},
@@ -152,6 +152,14 @@ impl<S: Into<Blueprint>> Builder<S> {
         self
     }
 
+    /// What people call it, if it has no name by which it is found.
+    pub(crate) fn called(mut self, name: impl Into<String>) -> Self {
+        if let Name::None = self.name {
+            self.name = Name::Shown(name.into().into());
+        }
+        self
+    }
+
     /// A name in a registry of your own.
     pub fn via<K: Send + Sync + 'static>(mut self, registry: impl SupervisorRegistry<K>, key: K) -> Self {
         self.name = Name::via(registry, key);
@@ -240,21 +248,21 @@ impl<S: Into<Blueprint>> Builder<S> {
     > {
         let Self { source, name, initial } = self;
         let Blueprint(flags) = source.into().with(initial);
-        let id = name.local().unwrap_or(flags.label).to_owned();
+        let id = name.shown().unwrap_or(flags.label).to_owned();
         // The name is taken once and kept over restarts without a gap. The actor shares it because the spec of a
         // temporary child is dropped after the start.
         let mut lease: Option<Arc<Lease>> = None;
         // Who listens goes on listening to the next incarnation.
-        let mut hub: Option<Arc<Hub>> = None;
+        let mut hub: Option<Arc<OpenHub>> = None;
         Child::try_with(move |cx: &mut StartContext<DynamicSupervisor>| {
-            let hub = hub.get_or_insert_with(|| Hub::new(cx.parent().map(|parent| Arc::clone(&parent.hub))));
+            let hub = hub.get_or_insert_with(|| OpenHub::new(cx.parent().map(|parent| Arc::clone(&parent.hub))));
             if lease.is_none() {
                 lease = name.register(cx.address()).map_err(StartError::into_child_error)?.map(Arc::new);
             }
             Ok::<_, crate::BoxError>(match flags.flags().map_err(StartError::into_child_error)? {
                 Some(options) => {
                     let (flags, hub) = (flags.clone(), Arc::clone(hub));
-                    Start::Run(DynamicSupervisor::new(&options, flags, name.local(), lease.clone(), hub))
+                    Start::Run(DynamicSupervisor::new(&options, flags, name.shown(), lease.clone(), hub))
                 }
                 None => Start::Ignore,
             })
@@ -266,7 +274,7 @@ impl<S: Into<Blueprint>> Builder<S> {
 
 impl<S> fmt::Debug for Builder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("name", &self.name.local()).finish_non_exhaustive()
+        f.debug_struct("Builder").field("name", &self.name.shown()).finish_non_exhaustive()
     }
 }
 
@@ -310,7 +318,7 @@ fn start_on_this_arbiter(
     // The name first, as in Elixir: where it is taken `init` is not called.
     let lease = name.register(addr)?.map(Arc::new);
     let options = flags.flags()?.ok_or(StartError::Ignored)?;
-    let supervisor = DynamicSupervisor::new(&options, flags, name.local(), lease, Hub::new(None));
+    let supervisor = DynamicSupervisor::new(&options, flags, name.shown(), lease, OpenHub::new(None));
     // Tokio panics on a thread that has a System but does not run it.
     unwind::guard(|| runner::launch_root(supervisor, receiver)).map_err(|_| StartError::NoArbiter)
 }
@@ -351,7 +359,7 @@ impl Drop for Linked {
 impl Default for DynamicSupervisor {
     fn default() -> Self {
         let flags = Flags::new();
-        Self::new(&flags, FlagSource::fixed(flags.clone()), None, None, Hub::new(None))
+        Self::new(&flags, FlagSource::fixed(flags.clone()), None, None, OpenHub::new(None))
     }
 }
 

@@ -82,9 +82,10 @@ impl Handler<WhichChildren> for DynamicSupervisor {
     fn handle(&mut self, _: WhichChildren, _: &mut Context<Self>) -> Self::Result {
         let now = now();
         let told = |(id, entry): (_, &Entry<Seat>)| {
-            let vitals = match entry.seat.runner.examine(false) {
-                Examined::Now(vitals) => Some(vitals),
-                Examined::Later(_) => None,
+            // Nobody would wait for the answers of those elsewhere.
+            let vitals = match entry.seat.runner.is_here().then(|| entry.seat.runner.examine(false)) {
+                Some(Examined::Now(vitals)) => Some(vitals),
+                Some(Examined::Later(_)) | None => None,
             };
             info(id, entry, vitals.as_ref(), now)
         };

@@ -46,7 +46,6 @@ pub use self::{
 use self::{
     closing::Closing,
     hosts::Hosts,
-    listening::Follows,
     module::FlagSource,
     reply::Promise,
     seat::{offender, Seat},
@@ -55,7 +54,7 @@ use crate::{
     children::Children,
     directory::Listed,
     error::StartChildError,
-    event::{Fact, Hub, Origin, Teller},
+    event::{Fact, Hub, OpenHub, Origin, Teller},
     exit::ExitReason,
     id::{ChildId, SupervisorId},
     registry::Lease,
@@ -107,7 +106,13 @@ pub struct DynamicSupervisor {
 }
 
 impl DynamicSupervisor {
-    fn new(flags: &Flags, source: FlagSource, name: Option<&str>, lease: Option<Arc<Lease>>, hub: Arc<Hub>) -> Self {
+    fn new(
+        flags: &Flags,
+        source: FlagSource,
+        name: Option<&str>,
+        lease: Option<Arc<Lease>>,
+        hub: Arc<OpenHub>,
+    ) -> Self {
         let id = SupervisorId::fresh();
         let name: Arc<str> = match name {
             Some(name) => unwind::text_of(name).into(),
@@ -255,10 +260,6 @@ impl Drop for DynamicSupervisor {
             self.tell(&Fact::SupervisorEnded { reason: &reason, report: &report });
         }
         self.teller.summarise();
-        // A nested one may be started again, and goes on telling then.
-        if self.teller.hub().is_root() {
-            self.teller.hub().close();
-        }
         runner::leave_words(report.clone());
         let (closing, exits) = (self.closing.take(), mem::take(&mut self.exits));
         runner::after_burial(Box::new(move || {
@@ -282,8 +283,9 @@ impl DynamicSupervisor {
                 if entry.phase().is_active() {
                     report.killed.push(id);
                 }
-                self.tell_watchers(id, &mut entry, ExitReason::Shutdown, Follows::Nothing);
-                self.tell_leavings(offender(id, &entry), entry.seat.end());
+                let leavings = entry.seat.end();
+                self.tell_dropped(id, &mut entry, &leavings);
+                self.tell_leavings(offender(id, &entry), leavings);
                 let rare = entry.seat.rare.take();
                 let _ = unwind::dispose(entry);
                 if let Some(rare) = rare {

@@ -44,6 +44,8 @@ impl<K, R: SupervisorRegistry<K> + ?Sized> SupervisorRegistry<K> for Arc<R> {
 pub(super) enum Name {
     #[default]
     None,
+    /// For people only: nobody finds it by that.
+    Shown(Arc<str>),
     /// Within this System.
     Local(Arc<str>),
     Via(Arc<dyn Via>),
@@ -74,7 +76,7 @@ impl Name {
     /// Takes the name. `None`: there is none to take.
     pub(super) fn register(&self, supervisor: Addr<DynamicSupervisor>) -> Result<Option<Lease>, StartError> {
         match self {
-            Self::None => Ok(None),
+            Self::None | Self::Shown(_) => Ok(None),
             Self::Local(name) => {
                 if name.len() > MAX_NAME_BYTES {
                     return Err(StartError::InvalidOption { option: "name", problem: "longer than 255 bytes" });
@@ -93,9 +95,10 @@ impl Name {
         }
     }
 
-    pub(super) fn local(&self) -> Option<&str> {
+    /// As it is told to people.
+    pub(super) fn shown(&self) -> Option<&str> {
         match self {
-            Self::Local(name) => Some(name),
+            Self::Local(name) | Self::Shown(name) => Some(name),
             Self::None | Self::Via(_) => None,
         }
     }

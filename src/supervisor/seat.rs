@@ -115,6 +115,17 @@ pub(super) fn info(id: ChildId, entry: &Entry<Seat>, vitals: Option<&Vitals>, no
     }
 }
 
+/// How a child ended that never ran.
+fn as_exit(error: &StartChildError) -> ExitReason {
+    match error {
+        StartChildError::Panicked(report) => ExitReason::Panicked(report.clone()),
+        StartChildError::Exited(reason) => reason.clone(),
+        StartChildError::ArbiterGone => ExitReason::ArbiterGone,
+        StartChildError::Terminated | StartChildError::ShuttingDown => ExitReason::Shutdown,
+        error => ExitReason::failed(unwind::text_of(error)),
+    }
+}
+
 impl DynamicSupervisor {
     /// Drops what is left of a child that is out of the table, then answers who waited for it.
     ///
@@ -129,8 +140,11 @@ impl DynamicSupervisor {
         if let Some(by_addr) = &mut self.by_addr {
             by_addr.remove(&entry.seat.runner.addr_key());
         }
-        let last_exit = entry.last_exit().cloned().unwrap_or(ExitReason::Unknown);
-        self.tell_watchers(id, &mut entry, last_exit, Follows::Nothing);
+        if entry.seat.rare.as_ref().is_some_and(|rare| !rare.watchers.is_empty()) {
+            let started = || started.as_ref().err().map_or(ExitReason::Unknown, as_exit);
+            let last_exit = entry.last_exit().cloned().unwrap_or_else(started);
+            self.tell_watchers(id, &mut entry, last_exit, Follows::Nothing);
+        }
         self.tell_leavings(offender(id, &entry), entry.seat.runner.end());
         let rare = entry.seat.rare.take();
         let _ = unwind::dispose(entry);

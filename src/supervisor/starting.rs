@@ -214,11 +214,11 @@ impl DynamicSupervisor {
 
     /// What is kept of a child's polls, where somebody wants to know.
     #[inline]
-    fn watched(&self, rules: &Rules, special: Option<&Special>) -> Option<Watched> {
+    fn watched(&self, rules: &Rules, special: Option<&Special>) -> Option<Box<Watched>> {
         (self.is_measured || self.has_spans).then(|| {
             let key = special.and_then(|special| special.key.as_ref()).map(|held| held.key().text());
             let names = self.has_spans.then(|| Names { label: rules.label.clone(), key });
-            Watched::new(self.is_measured, names)
+            Box::new(Watched::new(self.is_measured, names))
         })
     }
 
@@ -349,7 +349,10 @@ impl DynamicSupervisor {
                     self.tell_of(id, |child| Fact::Restarted { child, since });
                 }
             }
-            Begun::Starting => self.note_beginning(id),
+            Begun::Starting => {
+                self.children.note_try(id, now());
+                self.note_beginning(id);
+            }
             Begun::Not(failure) => self.not_started(id, incarnation, failure, ctx),
         }
     }
@@ -358,6 +361,11 @@ impl DynamicSupervisor {
     pub(super) fn started_later(&mut self, id: ChildId, incarnation: Incarnation, ctx: &mut Context<Self>) {
         let since = self.children.get(id).map_or_else(now, Entry::since);
         if !self.children.started(id, incarnation, now()) {
+            match self.children.started_late(id, incarnation, now()) {
+                None => {}
+                Some(None) => self.tell_of(id, |child| Fact::Started { child }),
+                Some(Some(since)) => self.tell_of(id, |child| Fact::Restarted { child, since }),
+            }
             return;
         }
         self.note_thread(id);

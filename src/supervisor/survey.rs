@@ -5,7 +5,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BinaryHeap, HashMap},
     future::{poll_fn, Future},
     pin::pin,
     task::Poll,
@@ -14,17 +14,17 @@ use std::{
 
 use actix::{Addr, Context, Handler, WeakAddr};
 use futures::future::{join, join_all};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::sync::oneshot;
 
 use super::{
     now,
     reply::Reply,
     seat::{info, key_of, Seat},
-    watch::timer,
+    watch::{timer, Timer},
     DynamicSupervisor,
 };
 use crate::{
-    children::{Entry, Phase},
+    children::{ChildState, Entry, Phase},
     error::SnapshotError,
     id::ChildId,
     key::ChildKey,
@@ -50,18 +50,26 @@ pub(super) fn ask(
     let limit = request.deadline.saturating_add(GRACE);
     let answer = supervisor.send(request);
     async move {
-        let (mut answer, mut timer) = (pin!(answer), timer(limit));
-        poll_fn(|cx| {
-            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-                return Poll::Ready(answer.map_err(|_| SnapshotError::SupervisorGone));
-            }
-            match &mut timer {
-                Some(timer) => timer.as_mut().poll(cx).map(|()| Err(SnapshotError::Unresponsive)),
-                None => Poll::Pending,
-            }
-        })
-        .await
+        match before(&mut timer(limit), answer).await {
+            Some(answer) => answer.map_err(|_| SnapshotError::SupervisorGone),
+            None => Err(SnapshotError::Unresponsive),
+        }
     }
+}
+
+/// What comes before the time is over. Without a clock it is waited for.
+async fn before<F: Future>(timer: &mut Timer, answer: F) -> Option<F::Output> {
+    let mut answer = pin!(answer);
+    poll_fn(|cx| {
+        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+            return Poll::Ready(Some(answer));
+        }
+        match timer {
+            Some(timer) => timer.as_mut().poll(cx).map(|()| None),
+            None => Poll::Pending,
+        }
+    })
+    .await
 }
 
 impl Handler<TakeSnapshot> for DynamicSupervisor {
@@ -95,14 +103,22 @@ impl AskedOthers {
     }
 
     async fn gather(self, snapshot: &mut Snapshot, deadline: Duration) {
-        let vitals = self.children.into_iter().map(|(at, vitals)| async move { (at, timeout(deadline, vitals).await) });
-        let told = self
-            .supervisors
-            .into_iter()
-            .map(|(at, supervisor, request)| async move { (at, timeout(deadline, supervisor.send(request)).await) });
-        let (vitals, told) = join(join_all(vitals), join_all(told)).await;
+        let Self { children, supervisors } = self;
+        // One after another, as all have been asked: who has told before the deadline is heard in any case.
+        let vitals = async {
+            let (mut timer, mut told) = (timer(deadline), Vec::new());
+            for (at, answer) in children {
+                told.push((at, before(&mut timer, answer).await));
+            }
+            told
+        };
+        let told = supervisors.into_iter().map(|(at, supervisor, request)| async move {
+            let answer = supervisor.send(request);
+            (at, before(&mut timer(deadline), answer).await)
+        });
+        let (vitals, told) = join(vitals, join_all(told)).await;
         for (at, vitals) in vitals {
-            if let (Ok(Ok(Vitals { handled, queued, longest_poll })), Some(child)) =
+            if let (Some(Ok(Vitals { handled, queued, longest_poll })), Some(child)) =
                 (vitals, snapshot.children.get_mut(at))
             {
                 child.handled = Some(handled);
@@ -113,9 +129,9 @@ impl AskedOthers {
         for (at, told) in told {
             if let Some(branch) = snapshot.nested.get_mut(at) {
                 branch.told = match told {
-                    Ok(Ok(snapshot)) => Told::Snapshot(Box::new(snapshot)),
-                    Ok(Err(_)) => Told::Gone,
-                    Err(_) => Told::Silent { within: deadline },
+                    Some(Ok(snapshot)) => Told::Snapshot(Box::new(snapshot)),
+                    Some(Err(_)) => Told::Gone,
+                    None => Told::Silent { within: deadline },
                 };
             }
         }
@@ -131,28 +147,34 @@ fn badness(entry: &Entry<Seat>, now: Instant) -> Badness {
     (is_down, lately, entry.restarts)
 }
 
+/// First those with whom it is worst; of those with whom it is equally bad, or where nobody asks how bad it is, the oldest.
+type Rank = (Badness, Reverse<u64>);
+
 impl DynamicSupervisor {
     fn look(&self, request: &TakeSnapshot) -> (Snapshot, AskedOthers) {
         let now = now();
-        let mut tally = Tally::default();
-        let mut listed = Listed::new(request);
-        let (mut branches, mut are_more) = (Vec::new(), 0);
-        for (id, entry) in self.children.iter() {
-            tally.count(entry);
+        let (mut tally, mut matched) = (Tally::default(), 0);
+        let (mut listed, mut branches) = (Top::new(request.limit), Top::new(MAX_BRANCHES));
+        // In the order of places: with a million of them the order of starts would take longer than all else.
+        for (id, entry) in self.children.in_places() {
+            tally.count(id, entry);
+            let rank = |badness: Badness| -> Rank { (badness, Reverse(id.number())) };
             if entry.rules.child_type == ChildType::Supervisor {
-                match branches.len() {
-                    MAX_BRANCHES => are_more += 1,
-                    _ => branches.push((id, entry)),
-                }
+                branches.add(rank(Badness::default()), (id, entry));
             }
             let key = || key_of(entry).map(ChildKey::text);
-            if request.wants(&Wanted { id, entry, key: &key }) {
-                listed.add(id, entry, now);
+            if !request.wants(&Wanted { id, entry, key: &key }) {
+                continue;
+            }
+            matched += 1;
+            match request.order {
+                Order::Worst => listed.add(rank(badness(entry, now)), (id, entry)),
+                Order::Started { after } if is_after(id, after) => listed.add(rank(Badness::default()), (id, entry)),
+                Order::Started { .. } => {}
             }
         }
         let mut asked = AskedOthers::default();
-        let matched = listed.matched;
-        let children = listed.into_children().into_iter().enumerate().map(|(at, (id, entry))| {
+        let children = listed.into_vec().into_iter().enumerate().map(|(at, (id, entry))| {
             let vitals = match entry.seat.runner.examine(request.queues) {
                 Examined::Now(vitals) => Some(vitals),
                 Examined::Later(vitals) => {
@@ -163,140 +185,140 @@ impl DynamicSupervisor {
             info(id, entry, vitals.as_ref(), now)
         });
         let children = children.collect();
-        let origin = self.teller.origin();
-        let path = match request.above.as_str() {
-            "" => origin.name.to_string(),
-            above => format!("{above}/{}", origin.name),
-        };
-        let nested = branches.into_iter().enumerate().map(|(at, (id, entry))| {
+        let nested_left_out = branches.left_out;
+        let nested = branches.into_vec().into_iter().enumerate().map(|(at, (id, entry))| {
             let addr = entry.seat.runner.weak_addr();
-            let supervisor = addr.downcast_ref::<Option<WeakAddr<Self>>>().and_then(|addr| addr.as_ref()?.upgrade());
-            // A supervisor of somebody else's making is a child like others.
-            if let (Some(supervisor), true) = (supervisor, request.depth > 0) {
-                asked.supervisors.push((at, supervisor, request.below(&path)));
-            }
+            let told = match addr.downcast_ref::<Option<WeakAddr<Self>>>() {
+                Some(supervisor) if request.depth > 0 => match supervisor.as_ref().and_then(WeakAddr::upgrade) {
+                    Some(supervisor) => {
+                        asked.supervisors.push((at, supervisor, request.below()));
+                        Told::NotAsked
+                    }
+                    None => Told::Gone,
+                },
+                // A supervisor of somebody else's making is a child like others.
+                Some(_) | None => Told::NotAsked,
+            };
             let name = key_of(entry).map(ChildKey::text).or_else(|| entry.rules.label.as_deref().map(str::to_owned));
             let name = name.unwrap_or_else(|| entry.rules.module.to_owned());
-            Branch { child: id, name, told: Told::NotAsked, addr: ErasedAddr(addr) }
+            Branch { child: id, name, told, addr: ErasedAddr(addr) }
         });
         let nested = nested.collect();
+        let origin = self.teller.origin();
         let snapshot = Snapshot {
             id: origin.id,
             name: origin.name.to_string(),
-            path,
+            path: origin.path.to_string(),
             state: if self.is_open() { SupervisorState::Running } else { SupervisorState::Closing },
             started: self.since,
             counts: self.children.counts(),
             max_children: self.children.max_children(),
             limit: self.children.usage(now).into(),
-            sums: tally.sums,
+            sums: tally.into_sums(),
             children,
             matched,
             nested,
-            nested_left_out: are_more,
+            nested_left_out,
         };
         (snapshot, asked)
     }
 }
 
+/// Of another supervisor's children `after` says nothing.
+fn is_after(id: ChildId, after: Option<ChildId>) -> bool {
+    after.is_none_or(|after| after.supervisor() != id.supervisor() || id.number() > after.number())
+}
+
 /// Children by type and state.
 #[derive(Default)]
 struct Tally {
-    sums: Vec<Sum>,
+    /// Each with the number of the first child that was counted there: the oldest, in the end.
+    sums: Vec<(u64, Sum)>,
     /// Where the last one was counted: the next is mostly of the same kind.
     last: usize,
+    /// Where those of a kind are counted; a type by where its name lies, which may be at two places.
+    kinds: HashMap<(usize, usize, ChildState), usize>,
 }
 
 impl Tally {
-    fn count(&mut self, entry: &Entry<Seat>) {
-        let (module, state) = (entry.rules.module, entry.phase().into());
-        let is_its = |sum: &Sum| sum.state == state && std::ptr::eq(sum.module, module);
+    fn count(&mut self, id: ChildId, entry: &Entry<Seat>) {
+        let (module, state, number) = (entry.rules.module, entry.phase().into(), id.number());
+        let is_its = |(_, sum): &(u64, Sum)| sum.state == state && std::ptr::eq(sum.module, module);
         if !self.sums.get(self.last).is_some_and(is_its) {
-            // The same type may have its name at two places.
-            let found = self.sums.iter().position(|sum| sum.state == state && sum.module == module);
-            self.last = found.unwrap_or(self.sums.len());
-            if found.is_none() {
-                self.sums.push(Sum { module, state, children: 0, restarts: 0 });
-            }
+            self.last = *self.kinds.entry((module.as_ptr() as usize, module.len(), state)).or_insert_with(|| {
+                let known = self.sums.iter().position(|(_, sum)| sum.state == state && sum.module == module);
+                known.unwrap_or_else(|| {
+                    self.sums.push((number, Sum { module, state, children: 0, restarts: 0 }));
+                    self.sums.len() - 1
+                })
+            });
         }
-        if let Some(sum) = self.sums.get_mut(self.last) {
+        if let Some((oldest, sum)) = self.sums.get_mut(self.last) {
+            *oldest = number.min(*oldest);
             sum.children += 1;
             sum.restarts = sum.restarts.saturating_add(entry.restarts);
         }
     }
+
+    /// In the order in which the oldest child of each was started.
+    fn into_sums(mut self) -> Vec<Sum> {
+        self.sums.sort_by_key(|(oldest, _)| *oldest);
+        self.sums.into_iter().map(|(_, sum)| sum).collect()
+    }
 }
 
-/// The children that are listed, at most as many as asked for.
-struct Listed<'a> {
-    order: Order,
+/// Those of many that rank highest, at most so many.
+struct Top<'a> {
     limit: usize,
-    matched: usize,
-    page: Vec<(ChildId, &'a Entry<Seat>)>,
-    /// The least bad of those kept is the first to go. Of two that are equally bad the older one stays.
-    worst: BinaryHeap<Reverse<Candidate<'a>>>,
+    left_out: usize,
+    /// The lowest of those kept is the first to go.
+    kept: BinaryHeap<Reverse<Ranked<'a>>>,
 }
 
-struct Candidate<'a> {
-    rank: (Badness, Reverse<u64>),
-    id: ChildId,
-    entry: &'a Entry<Seat>,
+struct Ranked<'a> {
+    rank: Rank,
+    child: (ChildId, &'a Entry<Seat>),
 }
 
-impl<'a> Listed<'a> {
-    fn new(request: &TakeSnapshot) -> Self {
-        let TakeSnapshot { order, limit, .. } = *request;
-        Self { order, limit, matched: 0, page: Vec::new(), worst: BinaryHeap::new() }
+impl<'a> Top<'a> {
+    fn new(limit: usize) -> Self {
+        Self { limit, left_out: 0, kept: BinaryHeap::new() }
     }
 
-    fn add(&mut self, id: ChildId, entry: &'a Entry<Seat>, now: Instant) {
-        self.matched += 1;
-        match self.order {
-            Order::Started { after } => {
-                if self.page.len() < self.limit && after.is_none_or(|after| id.number() > after.number()) {
-                    self.page.push((id, entry));
-                }
-            }
-            Order::Worst => {
-                let rank = (badness(entry, now), Reverse(id.number()));
-                if self.worst.len() >= self.limit {
-                    if self.worst.peek().is_none_or(|Reverse(least)| least.rank >= rank) {
-                        return;
-                    }
-                    self.worst.pop();
-                }
-                self.worst.push(Reverse(Candidate { rank, id, entry }));
+    fn add(&mut self, rank: Rank, child: (ChildId, &'a Entry<Seat>)) {
+        let ranked = Ranked { rank, child };
+        if self.kept.len() < self.limit {
+            return self.kept.push(Reverse(ranked));
+        }
+        self.left_out += 1;
+        if let Some(mut lowest) = self.kept.peek_mut() {
+            if lowest.0 < ranked {
+                *lowest = Reverse(ranked);
             }
         }
     }
 
-    fn into_children(self) -> Vec<(ChildId, &'a Entry<Seat>)> {
-        match self.order {
-            Order::Started { .. } => self.page,
-            Order::Worst => self
-                .worst
-                .into_sorted_vec()
-                .into_iter()
-                .map(|Reverse(Candidate { id, entry, .. })| (id, entry))
-                .collect(),
-        }
+    /// The highest first.
+    fn into_vec(self) -> Vec<(ChildId, &'a Entry<Seat>)> {
+        self.kept.into_sorted_vec().into_iter().map(|Reverse(ranked)| ranked.child).collect()
     }
 }
 
-impl PartialEq for Candidate<'_> {
+impl PartialEq for Ranked<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.rank == other.rank
     }
 }
 
-impl Eq for Candidate<'_> {}
+impl Eq for Ranked<'_> {}
 
-impl PartialOrd for Candidate<'_> {
+impl PartialOrd for Ranked<'_> {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Candidate<'_> {
+impl Ord for Ranked<'_> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.rank.cmp(&other.rank)
     }

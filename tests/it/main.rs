@@ -24,6 +24,7 @@ mod patience;
 mod placement;
 mod races;
 mod smoke;
+mod snapshots;
 mod supervisors;
 mod tasks;
 mod texts;

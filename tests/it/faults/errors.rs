@@ -83,7 +83,7 @@ fn a_restart_that_fails_with_an_error_that_cannot_be_printed_is_tried_again() {
         child.addr.do_send(Panic("boom"));
 
         assert_eq!(child.addr.send(Ask).await, Ok(3));
-        assert_eq!(scene.told(), ["child_terminated", "start_error"]);
+        assert_eq!(scene.told(), ["child_terminated", "start_error", super::NEAR]);
         scene.expect_no_other_harm().await;
     });
 }

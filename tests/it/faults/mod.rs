@@ -81,6 +81,9 @@ impl Scene {
     }
 }
 
+/// What is told when half, or four fifths, of the restart limit is used.
+const NEAR: &str = "restart limit near";
+
 fn told(reports: &Reports) -> Vec<String> {
     let loud = reports.lines().into_iter().filter(|line| line.level <= Level::WARN);
     loud.map(|line| match (line.field("report"), line.field("panic")) {

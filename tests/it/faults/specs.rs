@@ -256,7 +256,7 @@ fn an_extra_argument_that_panics_when_cloned_for_a_restart_is_a_try_that_failed(
         child.addr.do_send(Panic("boom"));
 
         assert_eq!(child.addr.send(Ask).await, Ok(3));
-        assert_eq!(scene.told(), ["child_terminated", "start_error"]);
+        assert_eq!(scene.told(), ["child_terminated", "start_error", super::NEAR]);
         scene.expect_no_other_harm().await;
     });
 }

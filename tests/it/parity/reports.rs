@@ -39,12 +39,16 @@ fn child_terminated_tells_who_ended_and_why() {
         let child = rooms.start_child(Scripted::new(&Journal::new(), [Answer::Run])).await.unwrap();
         let id = child.id.to_string();
 
+        advance(Duration::from_secs(7)).await;
         crashes(&child.addr).await;
         crashes(&child.addr).await;
 
         let all = reports.all();
-        assert_eq!(fields(&all[0]), expected("child_terminated", "panicked: boom", &id, "1"));
-        assert_eq!(fields(&all[1]), expected("child_terminated", "panicked: boom", &id, "2"), "the one that ended");
+        for (report, incarnation, uptime) in [(&all[0], "1", "7.0 s"), (&all[1], "2", "0 µs")] {
+            let mut expected = expected("child_terminated", "panicked: boom", &id, incarnation);
+            expected.push(("uptime", uptime));
+            assert_eq!(fields(report), expected, "the one that ended");
+        }
         assert!(all.iter().all(|report| (report.level, report.message.as_str()) == (Level::ERROR, "child terminated")));
         rooms.stop().await.unwrap();
     });
@@ -86,7 +90,9 @@ fn shutdown_names_the_child_that_was_one_too_many() {
 
         let all = reports.all();
         assert_eq!(reports.kinds(), ["child_terminated", "shutdown"]);
-        assert_eq!(fields(&all[1]), expected("shutdown", "reached max restart intensity", &id, "1"));
+        let mut expected = expected("shutdown", "reached max restart intensity", &id, "1");
+        expected.insert(7, ("last_lives", "panicked: boom after 0 µs"));
+        assert_eq!(fields(&all[1]), expected);
         assert_eq!((all[1].level, all[1].message.as_str()), (Level::ERROR, "child caused shutdown"));
     });
 }
