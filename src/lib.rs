@@ -96,6 +96,9 @@ mod unwind;
 #[cfg(feature = "serde")]
 mod wire;
 
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use crate::event::describe_metrics;
 pub use crate::{
     children::{ChildCounts, ChildState},
     error::{

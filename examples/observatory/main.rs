@@ -34,6 +34,7 @@ use std::{
     fmt::Display,
     future::Future,
     io::{self, Write},
+    net::TcpListener,
     panic,
     process::ExitCode,
     sync::{Mutex, PoisonError},
@@ -42,7 +43,8 @@ use std::{
 };
 
 use actix::Addr;
-use actix_dynamic_supervisor::{prelude::*, PanicHook, StopError};
+use actix_dynamic_supervisor::{dashboard, prelude::*, PanicHook};
+use actix_web::{dev::Server, App, HttpServer};
 
 use self::options::{Fault, Form, Options, USAGE};
 
@@ -87,8 +89,11 @@ async fn run(options: Options) -> Result<(), BoxError> {
             supervisor.stop().await?;
         }
         Options::Serve { address, terminal } => {
+            let listener = TcpListener::bind(address).map_err(|error| format!("{address}: {error}"))?;
+            let url = format!("http://{}/supervisors/", listener.local_addr()?);
             let supervisor = tree::start()?;
-            let url = format!("http://{address}/supervisors/");
+            let server = serve(listener, &supervisor)?;
+            let (pages, served) = (server.handle(), actix_rt::spawn(server));
             match terminal {
                 Some(terminal) => terminal::watch(&supervisor, &url, terminal.columns, end).await?,
                 None => {
@@ -97,16 +102,25 @@ async fn run(options: Options) -> Result<(), BoxError> {
                     print("stopping");
                 }
             }
-            stop(&supervisor).await?;
+            // Pages that are open see how all ends.
+            let report = supervisor.stop_with(ExitReason::Shutdown, Duration::from_secs(5)).await?;
+            pages.stop(true).await;
+            served.await??;
+            print(format_args!("shutdown: {report}"));
         }
     }
     Ok(())
 }
 
-async fn stop(supervisor: &Addr<DynamicSupervisor>) -> Result<(), StopError> {
-    let report = supervisor.stop_with(ExitReason::Shutdown, Duration::from_secs(5)).await?;
-    print(format_args!("shutdown: {report}"));
-    Ok(())
+/// Serves the page. Who can reach this machine's own addresses may end children.
+fn serve(listener: TcpListener, supervisor: &Addr<DynamicSupervisor>) -> io::Result<Server> {
+    let shown = supervisor.clone();
+    let server = HttpServer::new(move || App::new().service(dashboard::scope("/supervisors", &shown).actions(true)))
+        .workers(1)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .listen(listener)?;
+    Ok(server.run())
 }
 
 /// Children panic here all the time, and are told of in the page: the panic hook is silent. A panic that is not theirs is

@@ -3,6 +3,8 @@
 //! [`Children`] is the table and the rules that need it: places, restarts, the restart limit. It holds an opaque seat
 //! `R` beside each entry; the shell keeps the runner there, tests keep nothing.
 
+#[cfg(feature = "metrics")]
+mod census;
 mod counts;
 mod entry;
 mod table;
@@ -12,6 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(feature = "metrics")]
+pub(crate) use self::census::Census;
 pub(crate) use self::entry::{Entry, Life, Phase};
 use self::table::Table;
 pub use self::{counts::ChildCounts, entry::ChildState};
@@ -39,6 +43,8 @@ pub(crate) struct Children<R> {
     last_lives: usize,
     /// The limit has come nearer than has been told.
     is_near: bool,
+    #[cfg(feature = "metrics")]
+    census: Option<Box<dyn Census>>,
 }
 
 /// No place left.
@@ -105,7 +111,16 @@ impl<R> Children<R> {
             backoff: flags.backoff.clone(),
             last_lives: flags.last_lives,
             is_near: false,
+            #[cfg(feature = "metrics")]
+            census: None,
         }
+    }
+
+    /// From now on each child is counted there, too.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn counted_by(mut self, census: Box<dyn Census>) -> Self {
+        self.census = Some(census);
+        self
     }
 
     pub(crate) fn supervisor(&self) -> SupervisorId {
@@ -404,6 +419,8 @@ impl<R> Children<R> {
         let entry = self.entries.remove(id.place(), id.number())?;
         self.inactive -= usize::from(!entry.phase().is_active());
         self.supervisors -= usize::from(entry.rules.child_type == ChildType::Supervisor);
+        #[cfg(feature = "metrics")]
+        self.moved(entry.rules.module, Some(entry.phase()), None);
         Some(entry)
     }
 
@@ -422,13 +439,26 @@ impl<R> Children<R> {
     fn count_in(&mut self, entry: &Entry<R>) {
         self.inactive += usize::from(!entry.phase().is_active());
         self.supervisors += usize::from(entry.rules.child_type == ChildType::Supervisor);
+        #[cfg(feature = "metrics")]
+        self.moved(entry.rules.module, None, Some(entry.phase()));
     }
 
     fn set_phase(&mut self, id: ChildId, phase: Phase, now: Instant) {
         let Some(entry) = self.get_mut(id) else { return };
-        let was_active = entry.phase().is_active();
+        let before = entry.phase();
+        #[cfg(feature = "metrics")]
+        let module = entry.rules.module;
         entry.set_phase(phase, now);
-        self.inactive = self.inactive + usize::from(!phase.is_active()) - usize::from(!was_active);
+        self.inactive = self.inactive + usize::from(!phase.is_active()) - usize::from(!before.is_active());
+        #[cfg(feature = "metrics")]
+        self.moved(module, Some(before), Some(phase));
+    }
+
+    #[cfg(feature = "metrics")]
+    fn moved(&self, module: &'static str, from: Option<Phase>, to: Option<Phase>) {
+        if let Some(census) = &self.census {
+            census.moved(module, from.map(Into::into), to.map(Into::into));
+        }
     }
 }
 

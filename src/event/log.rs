@@ -11,6 +11,8 @@ use std::{
 
 use tracing::{debug, error, warn};
 
+#[cfg(feature = "metrics")]
+use super::metrics::Meter;
 use super::{
     fact::{Exit, Fact, Offender, Subject},
     Event, Hub, OpenHub, Origin,
@@ -29,13 +31,33 @@ pub(crate) struct Teller {
     origin: Arc<Origin>,
     hub: Arc<OpenHub>,
     throttle: Throttle,
+    #[cfg(feature = "metrics")]
+    meter: Meter,
 }
 
 impl Teller {
     pub(crate) fn new(origin: Origin, hub: Arc<OpenHub>, max_reports_per_second: u32) -> Self {
         let origin = Arc::new(origin);
         hub.open(&origin);
-        Self { origin, hub, throttle: Throttle::new(max_reports_per_second) }
+        Self {
+            #[cfg(feature = "metrics")]
+            meter: Meter::new(&origin.name),
+            origin,
+            hub,
+            throttle: Throttle::new(max_reports_per_second),
+        }
+    }
+
+    /// Figures are told under this name.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn measured_as(mut self, supervisor: &str) -> Self {
+        self.meter = Meter::new(supervisor);
+        self
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     pub(crate) fn origin(&self) -> &Origin {
@@ -50,13 +72,15 @@ impl Teller {
         self.throttle.limit = max_reports;
     }
 
-    /// Tells a fact. A subscriber is user code: its panics end here.
+    /// Tells a fact. A subscriber and a recorder are user code: their panics end here.
     ///
-    /// The clock is read only for a fact that is limited.
+    /// The clock is read only for a fact that is limited, heard or measured.
     pub(crate) fn tell(&mut self, fact: &Fact<'_>, now: impl Fn() -> Instant) {
         if self.hub.is_heard() {
             self.publish(fact, now());
         }
+        #[cfg(feature = "metrics")]
+        let _ = unwind::guard(|| self.meter.note(fact, &now));
         if fact.is_limited() {
             match self.throttle.admit(now()) {
                 Admitted::No => return,

@@ -9,6 +9,8 @@ mod hub;
 #[cfg(feature = "serde")]
 mod json;
 mod log;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod monitor;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -16,6 +18,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use actix::Message;
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+pub use self::metrics::describe_metrics;
 pub(crate) use self::{
     fact::{Exit, Fact, Offender, Subject},
     forward::forward,
@@ -295,7 +299,7 @@ impl fmt::Display for EventKind {
             Self::LimitReached { child, lives } => {
                 write!(f, "restart limit reached, the supervisor ends; one too many: {child}{}", last_of(lives))
             }
-            Self::ShutdownBegun { children } => write!(f, "shutdown of {children} children begun"),
+            Self::ShutdownBegun { children } => write!(f, "shutdown begun, children: {children}"),
             Self::ShutdownEnded { reason, report } => write!(f, "supervisor ended: {}; {report}", why(reason)),
             Self::KilledAtDeadline { child } => write!(f, "{child} killed at its deadline"),
             Self::Unresponsive { child: Some(child), children } => {

@@ -61,13 +61,13 @@ impl RestartWindow {
 
     /// How much of it is used at `now`.
     pub(crate) fn usage(&self, now: Instant) -> Usage {
-        let counts = |note: &&Instant| now.saturating_duration_since(**note) <= self.period;
-        let used = self.notes.iter().filter(counts).count();
+        // Not one by one: a limit may allow many, and it is asked for at each restart.
+        let old = self.notes.partition_point(|note| now.saturating_duration_since(*note) > self.period);
         Usage {
-            used,
+            used: self.notes.len() - old,
             max_restarts: self.max_restarts,
             period: self.period,
-            next_free: self.notes.iter().find(counts).and_then(|note| note.checked_add(self.period)),
+            next_free: self.notes.get(old).and_then(|note| note.checked_add(self.period)),
         }
     }
 

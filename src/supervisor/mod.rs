@@ -14,6 +14,8 @@ mod hosts;
 mod initial;
 mod keyed;
 mod listening;
+#[cfg(feature = "metrics")]
+mod measuring;
 mod messages;
 mod methods;
 mod module;
@@ -103,6 +105,9 @@ pub struct DynamicSupervisor {
     is_measured: bool,
     has_spans: bool,
     since: Instant,
+    /// The use of the restart limit is looked at again in a while.
+    #[cfg(feature = "metrics")]
+    glance: Option<measuring::Glance>,
 }
 
 impl DynamicSupervisor {
@@ -114,19 +119,28 @@ impl DynamicSupervisor {
         hub: Arc<OpenHub>,
     ) -> Self {
         let id = SupervisorId::fresh();
+        #[cfg(feature = "metrics")]
+        let is_named = name.is_some();
         let name: Arc<str> = match name {
             Some(name) => unwind::text_of(name).into(),
             None => format!("{}#{id}", source.label).into(),
         };
         let path = hub.path_of(&name);
+        let teller = Teller::new(Origin { id, name, path }, hub, flags.max_reports_per_second);
+        // An id would make a new series of each, for ever.
+        #[cfg(feature = "metrics")]
+        let teller = if is_named { teller } else { teller.measured_as(source.label) };
+        let children = Children::new(id, flags);
+        #[cfg(feature = "metrics")]
+        let children = children.counted_by(Box::new(teller.meter().population()));
         Self {
-            children: Children::new(id, flags),
+            children,
             keys: None,
             by_addr: None,
             flags: source,
             closing: None,
             exits: Vec::new(),
-            teller: Teller::new(Origin { id, name, path }, hub, flags.max_reports_per_second),
+            teller,
             link: None,
             last_rules: None,
             extras: flags.extras.clone(),
@@ -140,6 +154,8 @@ impl DynamicSupervisor {
             is_measured: flags.is_measured,
             has_spans: flags.has_spans,
             since: Instant::now(),
+            #[cfg(feature = "metrics")]
+            glance: None,
         }
     }
 

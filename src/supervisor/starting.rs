@@ -301,6 +301,8 @@ impl Handler<Retry> for DynamicSupervisor {
 impl DynamicSupervisor {
     /// A child has to come back.
     pub(super) fn again(&mut self, id: ChildId, again: Again<Seat>, ctx: &mut Context<Self>) {
+        #[cfg(feature = "metrics")]
+        self.measure_limit(ctx);
         if self.children.has_come_near() {
             let usage = self.children.usage(now());
             self.tell(&Fact::LimitNear { usage });

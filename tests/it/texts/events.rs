@@ -113,7 +113,7 @@ fn a_limit_is_told_when_it_is_near_and_when_it_is_reached() {
         assert_eq!(
             lines[lines.len() - 3..],
             [
-                "rooms: shutdown of 1 children begun",
+                "rooms: shutdown begun, children: 1",
                 "rooms: A.2 other (Probe) exited as asked after 0 µs: shutdown",
                 "rooms: supervisor ended: shutdown; stopped: 1, killed: 0, failed: 0, unresponsive: 0",
             ]
