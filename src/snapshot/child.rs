@@ -118,8 +118,8 @@ impl ChildInfo {
         if let Some(arbiter) = &self.arbiter {
             write!(f, " on {}", text::clip(arbiter))?;
         }
-        // Many never do: tasks, and those that only keep others.
-        if let Some(handled @ 1..) = self.handled {
+        // Tasks never do, and what a supervisor has handled tells nothing of how it does.
+        if let (Some(handled @ 1..), ChildType::Worker) = (self.handled, self.child_type) {
             write!(f, ", handled: {handled}")?;
         }
         if let Some(queued) = self.queued {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Branch, ChildInfo, RestartLimit, Snapshot};
+use super::{Branch, ChildInfo, RestartLimit, Snapshot, Told};
 use crate::{children::ChildState, text};
 
 /// From left to right, close together.
@@ -15,6 +15,7 @@ const HEAD: &str = "digraph supervisors {
 const BAD: &str = "color=red3, fillcolor=mistyrose";
 const DOUBTFUL: &str = "color=orange3, fillcolor=oldlace";
 const CALM: &str = "color=gray40";
+const SILENT: &str = "style=\"filled,dashed\", color=red3, fillcolor=mistyrose";
 const LEAVING: &str = "color=gray60, fontcolor=gray40";
 
 impl Snapshot {
@@ -87,12 +88,13 @@ impl Branch {
     /// One that has told nothing.
     fn draw(&self, dot: &mut String, parent: &str) {
         let (id, name) = (self.child.to_string(), text::clip(&self.name));
-        let (look, why) = match (self.is_silent(), &self.told) {
-            (true, _) => ("style=\"filled,dashed\", color=red3, fillcolor=mistyrose", "\ndoes not answer"),
-            (false, super::Told::Gone) => ("style=\"filled,dashed\", color=gray60", "\nis gone"),
-            (false, _) => ("style=filled, color=gray40", "\nnot asked"),
+        let (look, why) = match (&self.told, self.state) {
+            (Told::Silent { .. }, ChildState::Restarting) => (SILENT, "restarting"),
+            (Told::Silent { .. }, _) => (SILENT, "does not answer"),
+            (Told::Gone, _) => ("style=\"filled,dashed\", color=gray60", "is gone"),
+            (Told::NotAsked | Told::Snapshot(_), _) => ("style=filled, color=gray40", "not asked"),
         };
-        node(dot, &id, look, &format!("{name}{why}"), &name);
+        node(dot, &id, look, &format!("{name}\n{why}"), &name);
         edge(dot, parent, &id);
     }
 }

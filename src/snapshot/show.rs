@@ -128,13 +128,13 @@ impl Branch {
         }
         match own {
             Some(child) => write!(f, "{child}")?,
-            None => write!(f, "{} {}", self.child, text::clip(&self.name))?,
+            None => write!(f, "{} {} {}", self.child, text::clip(&self.name), self.state)?,
         }
         match &self.told {
             Told::Snapshot(_) => Ok(()),
             Told::NotAsked => f.write_str(", not asked"),
             // Nobody would expect an answer.
-            Told::Silent { .. } if own.is_some_and(|child| child.state == ChildState::Restarting) => Ok(()),
+            Told::Silent { .. } if self.state == ChildState::Restarting => Ok(()),
             Told::Silent { within } => write!(f, ", DOES NOT ANSWER within {}", text::brief(*within)),
             Told::Gone => f.write_str(", is gone"),
         }

@@ -47,10 +47,10 @@ impl Line {
         self
     }
 
-    /// What follows, as wide as this.
+    /// What follows, as wide as this, and two columns that are empty.
     pub(crate) fn column(self, style: Style, text: &str, columns: usize) -> Self {
         let text = cut(&harmless(text), columns);
-        let room = columns - width(&text);
+        let room = columns + 2 - width(&text);
         self.and(style, text + &" ".repeat(room))
     }
 

@@ -58,7 +58,8 @@ fn head(scene: &Scene<'_>) -> Vec<Line> {
     let (mut running, mut restarting, mut others, mut supervisors, mut silent) = (0, 0, 0, 0, 0);
     for supervisor in scene.snapshot.supervisors() {
         supervisors += 1;
-        silent += supervisor.nested.iter().filter(|branch| branch.is_silent()).count();
+        let is_blocked = |branch: &&Branch| branch.is_silent() && branch.state != ChildState::Restarting;
+        silent += supervisor.nested.iter().filter(is_blocked).count();
         for sum in &supervisor.sums {
             match sum.state {
                 ChildState::Running => running += sum.children,
@@ -117,17 +118,18 @@ fn below<'a>(snapshot: &'a Snapshot, indent: &str, rows: &mut Vec<Row<'a>>) {
 }
 
 fn supervisor(row: &Row<'_>, names: usize) -> Line {
-    let line = Line::default().column(Style::Plain, &row.name, names + 2);
+    let line = Line::default().column(Style::Plain, &row.name, names);
     match row.is {
         Is::Told(told) => {
             let (active, all) = (told.counts.active, told.counts.specs);
             let style = if active < all { Style::Doubtful } else { Style::Plain };
             let limit = &told.limit;
-            line.column(style, &format!("{active}/{all} up"), 14)
+            line.column(style, &format!("{active}/{all} up"), 10)
                 .and(alarm(limit), bar(limit.used, limit.max_restarts as usize, BAR))
                 .and(Style::Plain, format!(" {limit}"))
         }
         Is::NotTold(branch) => line.and(Style::Bad, match &branch.told {
+            Told::Silent { .. } if branch.state == ChildState::Restarting => "restarting".to_owned(),
             Told::Silent { within } => format!("does not answer within {}", brief(*within)),
             Told::Gone => "is gone".to_owned(),
             _ => "not asked".to_owned(),
@@ -173,9 +175,9 @@ fn worst(scene: &Scene<'_>) -> Vec<Line> {
         };
         let why = child.lives.last().map_or_else(String::new, ToString::to_string);
         Line::default()
-            .column(Style::Plain, &name(of, child), names + 2)
-            .column(style, &doing, 24)
-            .column(Style::Plain, &format!("{} restarts", child.restarts), 14)
+            .column(Style::Plain, &name(of, child), names)
+            .column(style, &doing, 22)
+            .column(Style::Plain, &format!("{} restarts", child.restarts), 12)
             .and(Style::Plain, why)
     };
     worst.into_iter().map(one).collect()
@@ -189,5 +191,5 @@ fn line_of(event: &Event, now: Instant) -> Line {
         Kind::Restart | Kind::Start => Style::Good,
         Kind::Other => Style::Plain,
     };
-    Line::default().column(Style::Dim, &brief(ago), 10).and(style, event.to_string())
+    Line::default().column(Style::Dim, &brief(ago), 8).and(style, event.to_string())
 }
