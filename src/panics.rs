@@ -167,7 +167,7 @@ fn handling(backtrace: &str) -> Option<&str> {
         |line: &&str| ["__rust_try", "panicking::try", "panicking::catch"].iter().any(|name| line.contains(name));
     let ours = backtrace.lines().take_while(|line| !catches(line));
     let mut enclosing = None;
-    for line in ours {
+    for (line, next) in ours.clone().zip(ours.skip(1).chain([""])) {
         // The user's own handler; where that was inlined without a trace, what calls it.
         for (before, after) in
             [(" as actix::handler::Handler<", ">>::handle"), ("::envelope::SyncEnvelopeProxy<", "> as ")]
@@ -177,8 +177,26 @@ fn handling(backtrace: &str) -> Option<&str> {
                 enclosing = enclosing.or(Some(name));
             }
         }
+        // An inlined call has a name without its type, but for what it is generic over: here the actor and the message.
+        if next.contains("address/envelope.rs") || next.contains("address\\envelope.rs") {
+            enclosing = enclosing.or_else(|| last_argument(line.split_once(": handle<")?.1.strip_suffix('>')?));
+        }
     }
     enclosing
+}
+
+/// The last of several types, separated by commas.
+fn last_argument(types: &str) -> Option<&str> {
+    let mut depth = 0_usize;
+    let comma = types.char_indices().rev().find(|(_, letter)| {
+        match letter {
+            '>' | ')' | ']' => depth += 1,
+            '<' | '(' | '[' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        *letter == ',' && depth == 0
+    })?;
+    Some(types[comma.0 + 1..].trim_start())
 }
 
 #[cfg(test)]
@@ -197,6 +215,20 @@ mod tests {
     fn a_handler_that_was_inlined_is_known_by_its_envelope() {
         let backtrace = " 6: <actix::address::envelope::SyncEnvelopeProxy<app::Say> as actix::address::envelope::EnvelopeProxy<app::Room>>::handle";
         assert_eq!(handling(backtrace), Some("app::Say"));
+    }
+
+    #[test]
+    fn a_handler_that_was_inlined_with_its_envelope_is_known_by_what_that_is_of() {
+        let backtrace = |file: &str| {
+            format!(
+                "   9: handle\n             at ./src/room.rs:75:18\n  10: handle<app::Room<(u8, u8)>, app::Say<(u8, app::Pair<u8, i8>)>>\n\
+                 \x20            at {file}:82:23\n  11: <actix::address::envelope::Envelope<A> as actix::address::envelope::EnvelopeProxy<A>>::handle\n"
+            )
+        };
+        for file in ["actix-0.13.5/src/address/envelope.rs", "actix-0.13.5\\src\\address\\envelope.rs"] {
+            assert_eq!(handling(&backtrace(file)), Some("app::Say<(u8, app::Pair<u8, i8>)>"), "{file}");
+        }
+        assert_eq!(handling(&backtrace("app/src/envelope.rs")), None, "anybody's function");
     }
 
     #[test]

@@ -137,6 +137,11 @@ impl<R> Entry<R> {
         self.past.as_ref()?.trials.as_ref()?.due
     }
 
+    /// Are its own restarts used up, and is it tried without a limit?
+    pub(crate) fn is_parked(&self) -> bool {
+        self.past.as_ref().and_then(|past| past.trials.as_ref()).is_some_and(|trials| trials.is_parked)
+    }
+
     pub(super) fn patience(&self) -> Option<&Patience> {
         self.rules.patience.as_deref()
     }

@@ -35,7 +35,7 @@ use crate::{
     exit::ExitReason,
     id::{ChildId, SupervisorId},
     policy::ChildType,
-    snapshot::{Life, RestartLimit, ShutdownReport},
+    snapshot::{why_not, Life, RestartLimit, ShutdownReport},
     text,
     unwind::{self, PanicReport},
 };
@@ -260,7 +260,7 @@ impl fmt::Display for EventChild {
         if let Some(name) = self.key.as_ref().or(self.label.as_ref()) {
             write!(f, " {}", text::clip(name))?;
         }
-        write!(f, " ({})", text::clip(self.module))
+        write!(f, " ({})", text::short(self.module))
     }
 }
 
@@ -272,14 +272,17 @@ impl fmt::Display for EventKind {
         match self {
             Self::SupervisorStarted => f.write_str("supervisor started"),
             Self::Started { child } => write!(f, "{child} started"),
-            Self::StartFailed { child, reason, comes_back } => {
-                let follows = if *comes_back { ", is tried again" } else { "" };
-                write!(f, "{child} failed to start: {}{follows}", why(reason))
+            // What follows stands before the reason, which may be long.
+            Self::StartFailed { child, reason, comes_back: true } => {
+                write!(f, "{child} failed to restart, is tried again: {}", why_not(reason))
+            }
+            Self::StartFailed { child, reason, comes_back: false } => {
+                write!(f, "{child} failed to start: {}", why_not(reason))
             }
             Self::Exited { child, reason, uptime, asked, comes_back } => {
-                let (asked, follows) =
-                    (if *asked { " as asked" } else { "" }, if *comes_back { ", comes back" } else { "" });
-                write!(f, "{child} exited{asked} after {}: {}{follows}", time(uptime), why(reason))
+                let asked = if *asked { " as asked" } else { "" };
+                let follows = if *comes_back { ", comes back" } else { "" };
+                write!(f, "{child} exited{asked} after {}{follows}: {}", time(uptime), why(reason))
             }
             Self::RestartScheduled { child, attempt, delay } => {
                 write!(f, "{child} restarts in {} (try {attempt})", time(delay))
@@ -294,9 +297,9 @@ impl fmt::Display for EventKind {
             }
             Self::LimitNear { limit } => write!(f, "restart limit near: {limit}"),
             Self::LimitReached { child, lives } => {
-                write!(f, "restart limit reached by {child}{}", last_of(lives))
+                write!(f, "restart limit reached, the supervisor ends; one too many: {child}{}", last_of(lives))
             }
-            Self::ShutdownBegun { children } => write!(f, "shutdown of {children} children begun"),
+            Self::ShutdownBegun { children } => write!(f, "shutdown begun, children: {children}"),
             Self::ShutdownEnded { reason, report } => write!(f, "supervisor ended: {}; {report}", why(reason)),
             Self::KilledAtDeadline { child } => write!(f, "{child} killed at its deadline"),
             Self::Unresponsive { child: Some(child), children } => {
@@ -320,5 +323,5 @@ impl fmt::Display for EventKind {
 }
 
 fn last_of(lives: &[Life]) -> String {
-    lives.last().map(|life| format!(", last: {}", unwind::text_of(&life.reason))).unwrap_or_default()
+    lives.last().map(|life| format!(", last: {life}")).unwrap_or_default()
 }

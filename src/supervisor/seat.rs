@@ -104,6 +104,7 @@ pub(super) fn info(id: ChildId, entry: &Entry<Seat>, vitals: Option<&Vitals>, no
         last_exit: entry.last_exit().cloned(),
         since: Instant::from_std(entry.since()),
         next_try: entry.next_try().map(Instant::from_std),
+        is_parked: entry.is_parked(),
         lives: entry.lives().map(Life::from).collect(),
         limit: entry.usage(now).map(RestartLimit::from),
         arbiter: rare.and_then(|rare| rare.site).map(|site| site.to_string()),

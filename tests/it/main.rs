@@ -28,3 +28,4 @@ mod smoke;
 mod snapshots;
 mod supervisors;
 mod tasks;
+mod texts;
