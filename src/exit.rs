@@ -66,6 +66,21 @@ impl ExitReason {
     pub fn is_abnormal(&self) -> bool {
         !matches!(self, Self::Normal | Self::Shutdown | Self::ShutdownWith(_))
     }
+
+    /// The variant alone, for readers that are programs.
+    #[cfg(any(feature = "serde", feature = "metrics"))]
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Shutdown | Self::ShutdownWith(_) => "shutdown",
+            Self::Killed => "killed",
+            Self::Panicked(_) => "panicked",
+            Self::Failed(_) => "failed",
+            Self::ArbiterGone => "arbiter_gone",
+            Self::Unresponsive => "unresponsive",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 impl fmt::Display for ExitReason {

@@ -61,6 +61,12 @@ impl SupervisorId {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
+
+    /// One that somebody named; there may be no such supervisor.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn from_number(number: u64) -> Self {
+        Self(number)
+    }
 }
 
 impl fmt::Display for SupervisorId {

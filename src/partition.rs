@@ -188,6 +188,12 @@ impl Partitions {
         }
     }
 
+    /// The supervisor of the partitions.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn parent(&self) -> &Addr<DynamicSupervisor> {
+        &self.0.parent
+    }
+
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Vec<Partition>> {
         self.0.partitions.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -46,6 +46,31 @@ pub(crate) fn brief(duration: Duration) -> String {
     }
 }
 
+/// A duration that somebody has set: `5 s` where one that was measured is `5.0 s`.
+pub(crate) fn set(duration: Duration) -> String {
+    match (duration.as_secs(), duration.subsec_nanos()) {
+        (seconds @ 1..60, 0) => format!("{seconds} s"),
+        _ => brief(duration),
+    }
+}
+
+/// A type's name without the modules it is in: `Room<Lobby>` for `app::Room<app::places::Lobby>`; cut and escaped.
+pub(crate) fn short(type_name: &str) -> String {
+    let (mut short, mut path) = (String::new(), 0);
+    for letter in type_name.chars() {
+        match letter {
+            // What follows a closing bracket is no module: `<Room as Place>::Key`.
+            ':' if short.ends_with(['>', ':']) => short.push(':'),
+            ':' => short.truncate(path),
+            letter => short.push(letter),
+        }
+        if letter != ':' && letter != '_' && !letter.is_alphanumeric() {
+            path = short.len();
+        }
+    }
+    clip(short)
+}
+
 struct Clip {
     room: usize,
     kept: String,
@@ -105,6 +130,29 @@ mod tests {
             .map(|micros| brief(Duration::from_micros(micros)));
         assert_eq!(texts, ["0 µs", "850 µs", "12 ms", "1.2 s", "1 min", "3 min 20 s", "1 h 59 min", "5 d 3 h"]);
         assert!(brief(Duration::MAX).ends_with('h'));
+    }
+
+    #[test]
+    fn what_somebody_has_set_has_no_tenths() {
+        let texts = [0, 300, 5_000, 5_500, 60_000, 90_000].map(|millis| set(Duration::from_millis(millis)));
+        assert_eq!(texts, ["0 µs", "300 ms", "5 s", "5.5 s", "1 min", "1 min 30 s"]);
+    }
+
+    #[test]
+    fn a_type_is_called_by_its_name_without_its_modules() {
+        let names = [
+            ("app::rooms::Room", "Room"),
+            ("Room", "Room"),
+            ("app::Room<app::places::Lobby, (u8, alloc::string::String)>", "Room<Lobby, (u8, String)>"),
+            ("app::run::{{closure}}::Own_1", "{{closure}}Own_1"),
+            ("<app::Room as app::Place>::Key", "<Room as Place>::Key"),
+            ("&dyn core::fmt::Debug", "&dyn Debug"),
+            ("", ""),
+        ];
+        for (full, expected) in names {
+            assert_eq!(short(full), expected, "{full}");
+        }
+        assert_eq!(short("a::b\n\u{1b}c"), "b\\n\\u{1b}c");
     }
 
     #[test]

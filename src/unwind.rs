@@ -14,7 +14,7 @@ use std::{
 };
 
 use crate::{
-    panics::{self, Origin},
+    panics::{self, Origin, Text},
     text,
 };
 
@@ -130,13 +130,9 @@ pub(crate) fn text_of(value: impl Display) -> String {
 }
 
 fn report(payload: Box<dyn Any + Send>) -> PanicReport {
-    let said = match (payload.downcast_ref::<&'static str>(), payload.downcast_ref::<String>()) {
-        (Some(message), _) => Some(text::clip(message)),
-        (_, Some(message)) => Some(text::clip(message)),
-        _ => None,
-    };
-    let origin = panics::origin(said.as_deref()).map(Box::new);
-    let message = said.unwrap_or_else(|| String::from("(a payload that is not text)"));
+    let said = Text::of(&*payload);
+    let origin = panics::origin(said.as_ref()).map(Box::new);
+    let message = said.map_or_else(|| String::from("(a payload that is not text)"), Text::said);
     let report = PanicReport(Arc::new(Panic { message, origin }));
     if let Err(second) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
         // A payload of a payload: leaking it is the only end that cannot panic again.

@@ -70,23 +70,13 @@ as_text!(ChildId, SupervisorId, ChildType, Restart);
 
 impl Serialize for ExitReason {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let kind = match self {
-            Self::Normal => "normal",
-            Self::Shutdown | Self::ShutdownWith(_) => "shutdown",
-            Self::Killed => "killed",
-            Self::Panicked(_) => "panicked",
-            Self::Failed(_) => "failed",
-            Self::ArbiterGone => "arbiter_gone",
-            Self::Unresponsive => "unresponsive",
-            Self::Unknown => "unknown",
-        };
         let panic = match self {
             Self::Panicked(panic) => Some(panic),
             _ => None,
         };
         let location = panic.and_then(|panic| panic.location()).map(|(file, line)| format!("{file}:{line}"));
         let mut reason = serializer.serialize_struct("ExitReason", 5)?;
-        reason.serialize_field("kind", kind)?;
+        reason.serialize_field("kind", self.kind())?;
         // An error's `Display` is user code.
         reason.serialize_field("text", &unwind::text_of(self))?;
         reason.serialize_field("abnormal", &self.is_abnormal())?;

@@ -9,6 +9,11 @@
 #[path = "examples/rooms.rs"]
 mod rooms;
 
+/// Built with the feature only.
+#[cfg(all(unix, feature = "metrics"))]
+#[path = "examples/prometheus.rs"]
+mod prometheus;
+
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read},

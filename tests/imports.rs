@@ -48,6 +48,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("partition", &["supervisor", "children", "event", "snapshot", "spec", "error", "key", "exit", "id"]),
     ("task", &["supervisor", "runner", "spec", "policy", "error", "exit", "id", "unwind"]),
+    ("dashboard", &["partition", "supervisor", "children", "event", "snapshot", "error", "id", "unwind"]),
 ];
 
 /// Names that the pure modules must not know: no clock, no runtime, no actors.

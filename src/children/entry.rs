@@ -90,8 +90,10 @@ pub(crate) struct Entry<R> {
 #[derive(Default)]
 pub(super) struct Past {
     pub(super) last_exit: Option<ExitReason>,
-    /// When the incarnation began that has been asked to end.
-    began: Option<Instant>,
+    /// When the phase began in which it was asked to end: running, or on its way back.
+    before: Option<Instant>,
+    /// When the try began that goes on.
+    pub(super) tried: Option<Instant>,
     /// The last incarnations that have ended, and tries that failed, oldest first.
     lives: VecDeque<Life>,
     /// Only with a delay or a limit of its own.
@@ -135,6 +137,11 @@ impl<R> Entry<R> {
         self.past.as_ref()?.trials.as_ref()?.due
     }
 
+    /// Are its own restarts used up, and is it tried without a limit?
+    pub(crate) fn is_parked(&self) -> bool {
+        self.past.as_ref().and_then(|past| past.trials.as_ref()).is_some_and(|trials| trials.is_parked)
+    }
+
     pub(super) fn patience(&self) -> Option<&Patience> {
         self.rules.patience.as_deref()
     }
@@ -149,7 +156,7 @@ impl<R> Entry<R> {
     pub(crate) fn began(&self) -> Option<Instant> {
         match self.phase {
             Phase::Running => Some(self.since),
-            Phase::Stopping => self.past.as_ref()?.began,
+            Phase::Stopping => self.past.as_ref()?.before,
             Phase::Starting | Phase::Restarting | Phase::Cancelling => None,
         }
     }
@@ -164,20 +171,16 @@ impl<R> Entry<R> {
         })
     }
 
-    /// Keeps at most so many of its last lives.
+    /// Keeps at most so many of its last lives, and of those that are there already no more either.
     pub(super) fn note_life(&mut self, life: Life, most: usize) {
         let past = self.past.get_or_insert_default();
-        if past.lives.len() >= most {
-            past.lives.drain(..=past.lives.len() - most.max(1));
-        }
-        if most > 0 {
-            past.lives.push_back(life);
-        }
+        past.lives.push_back(life);
+        past.lives.drain(..past.lives.len().saturating_sub(most));
     }
 
     /// The present incarnation has ended.
     pub(super) fn note_end(&mut self, reason: &ExitReason, now: Instant, most: usize) {
-        if let (Some(began), true) = (self.began(), most > 0) {
+        if let Some(began) = self.began() {
             let incarnation = self.incarnation;
             self.note_life(Life { incarnation, began, ended: now, reason: reason.clone(), has_started: true }, most);
         }
@@ -198,10 +201,16 @@ impl<R> Entry<R> {
 
     /// Through the table only: it keeps the counts.
     pub(super) fn set_phase(&mut self, phase: Phase, now: Instant) {
-        if let (Phase::Running, Phase::Stopping) = (self.phase, phase) {
-            self.past.get_or_insert_default().began = Some(self.since);
+        if let (Phase::Running | Phase::Restarting, Phase::Stopping | Phase::Cancelling) = (self.phase, phase) {
+            self.past.get_or_insert_default().before = Some(self.since);
         }
         self.phase = phase;
         self.since = now;
+    }
+
+    /// It runs, and was asked to end before that was known. Since when it was away, if it had run before.
+    pub(super) fn started_late(&mut self, now: Instant) -> Option<Instant> {
+        self.phase = Phase::Stopping;
+        self.past.get_or_insert_default().before.replace(now)
     }
 }

@@ -3,6 +3,8 @@
 //! [`Children`] is the table and the rules that need it: places, restarts, the restart limit. It holds an opaque seat
 //! `R` beside each entry; the shell keeps the runner there, tests keep nothing.
 
+#[cfg(feature = "metrics")]
+mod census;
 mod counts;
 mod entry;
 mod table;
@@ -12,6 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(feature = "metrics")]
+pub(crate) use self::census::Census;
 pub(crate) use self::entry::{Entry, Life, Phase};
 use self::table::Table;
 pub use self::{counts::ChildCounts, entry::ChildState};
@@ -39,6 +43,8 @@ pub(crate) struct Children<R> {
     last_lives: usize,
     /// The limit has come nearer than has been told.
     is_near: bool,
+    #[cfg(feature = "metrics")]
+    census: Option<Box<dyn Census>>,
 }
 
 /// No place left.
@@ -105,7 +111,16 @@ impl<R> Children<R> {
             backoff: flags.backoff.clone(),
             last_lives: flags.last_lives,
             is_near: false,
+            #[cfg(feature = "metrics")]
+            census: None,
         }
+    }
+
+    /// From now on each child is counted there, too.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn counted_by(mut self, census: Box<dyn Census>) -> Self {
+        self.census = Some(census);
+        self
     }
 
     pub(crate) fn supervisor(&self) -> SupervisorId {
@@ -206,6 +221,28 @@ impl<R> Children<R> {
         }
         self.set_phase(id, Phase::Running, now);
         true
+    }
+
+    /// The child's incarnation runs, which was asked to end before that was known: it ends as one that ran. Since when it was
+    /// away if it had run before; `None` if all that is stale.
+    pub(crate) fn started_late(
+        &mut self,
+        id: ChildId,
+        incarnation: Incarnation,
+        now: Instant,
+    ) -> Option<Option<Instant>> {
+        let entry = self.present(id, incarnation).filter(|entry| entry.phase() == Phase::Cancelling)?;
+        let away_since = entry.started_late(now);
+        entry.restarts = entry.restarts.saturating_add(u64::from(away_since.is_some()));
+        self.inactive -= 1;
+        Some(away_since)
+    }
+
+    /// A try of a restart goes on.
+    pub(crate) fn note_try(&mut self, id: ChildId, now: Instant) {
+        if let Some(past) = self.get_mut(id).and_then(|entry| entry.past.as_mut()) {
+            past.tried = Some(now);
+        }
     }
 
     /// A start came to nothing; `declined` if it said so itself.
@@ -328,7 +365,8 @@ impl<R> Children<R> {
     pub(crate) fn note_failed_try(&mut self, id: ChildId, incarnation: Incarnation, reason: ExitReason, now: Instant) {
         let last_lives = self.last_lives;
         if let Some(entry) = self.present(id, incarnation) {
-            entry.note_life(Life { incarnation, began: now, ended: now, reason, has_started: false }, last_lives);
+            let began = entry.past.as_mut().and_then(|past| past.tried.take()).unwrap_or(now);
+            entry.note_life(Life { incarnation, began, ended: now, reason, has_started: false }, last_lives);
         }
     }
 
@@ -381,6 +419,8 @@ impl<R> Children<R> {
         let entry = self.entries.remove(id.place(), id.number())?;
         self.inactive -= usize::from(!entry.phase().is_active());
         self.supervisors -= usize::from(entry.rules.child_type == ChildType::Supervisor);
+        #[cfg(feature = "metrics")]
+        self.moved(entry.rules.module, Some(entry.phase()), None);
         Some(entry)
     }
 
@@ -399,13 +439,26 @@ impl<R> Children<R> {
     fn count_in(&mut self, entry: &Entry<R>) {
         self.inactive += usize::from(!entry.phase().is_active());
         self.supervisors += usize::from(entry.rules.child_type == ChildType::Supervisor);
+        #[cfg(feature = "metrics")]
+        self.moved(entry.rules.module, None, Some(entry.phase()));
     }
 
     fn set_phase(&mut self, id: ChildId, phase: Phase, now: Instant) {
         let Some(entry) = self.get_mut(id) else { return };
-        let was_active = entry.phase().is_active();
+        let before = entry.phase();
+        #[cfg(feature = "metrics")]
+        let module = entry.rules.module;
         entry.set_phase(phase, now);
-        self.inactive = self.inactive + usize::from(!phase.is_active()) - usize::from(!was_active);
+        self.inactive = self.inactive + usize::from(!phase.is_active()) - usize::from(!before.is_active());
+        #[cfg(feature = "metrics")]
+        self.moved(module, Some(before), Some(phase));
+    }
+
+    #[cfg(feature = "metrics")]
+    fn moved(&self, module: &'static str, from: Option<Phase>, to: Option<Phase>) {
+        if let Some(census) = &self.census {
+            census.moved(module, from.map(Into::into), to.map(Into::into));
+        }
     }
 }
 

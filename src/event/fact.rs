@@ -59,7 +59,7 @@ impl Subject<'_> {
 #[derive(Clone, Copy)]
 pub(crate) struct Exit<'a> {
     pub(crate) reason: &'a ExitReason,
-    /// When it began, if that is known.
+    /// When it began; `None` for a child that goes while it is away.
     pub(crate) began: Option<Instant>,
     pub(crate) asked: bool,
     pub(crate) comes_back: bool,
@@ -83,8 +83,7 @@ pub(crate) enum Fact<'a> {
     ChildTerminated { child: Offender<'a>, exit: Exit<'a> },
     /// A child ended, and that is in order.
     Ended { child: Offender<'a>, exit: Exit<'a> },
-    /// A child that was to end ended otherwise than expected, of which a report follows if the supervisor goes on, or when
-    /// all are down.
+    /// A child ended of which a report follows, when all are down or at once; or ended with its supervisor.
     EndedOddly { child: Offender<'a>, exit: Exit<'a> },
     /// A child runs again.
     Restarted { child: Offender<'a>, since: Instant },
@@ -128,17 +127,19 @@ impl Fact<'_> {
                 | Self::ShutdownError { .. }
                 | Self::Residue { .. }
                 | Self::GaveUp { .. }
+                | Self::LimitNear { .. }
         )
     }
 
     /// What subscribers hear of it.
     pub(super) fn event(&self, now: Instant) -> Option<EventKind> {
-        let exited = |child: Offender<'_>, exit: Exit<'_>| EventKind::Exited {
-            child: child.into(),
-            reason: exit.reason.clone(),
-            uptime: exit.began.map_or(Duration::ZERO, |began| now.saturating_duration_since(began)),
-            asked: exit.asked,
-            comes_back: exit.comes_back,
+        let exited = |child: Offender<'_>, exit: Exit<'_>| {
+            let (child, reason) = (child.into(), exit.reason.clone());
+            let Exit { asked, comes_back, .. } = exit;
+            match exit.began.map(|began| now.saturating_duration_since(began)) {
+                Some(uptime) => EventKind::Exited { child, reason, uptime, asked, comes_back },
+                None => EventKind::Removed { child, reason },
+            }
         };
         Some(match *self {
             Self::SupervisorStarted => EventKind::SupervisorStarted,

@@ -10,6 +10,7 @@
 use std::{
     collections::VecDeque,
     fmt,
+    ops::Deref,
     pin::Pin,
     sync::{
         atomic::{AtomicUsize, Ordering},
@@ -76,7 +77,7 @@ struct Audience {
 }
 
 impl Hub {
-    pub(crate) fn new(parent: Option<Arc<Self>>) -> Arc<Self> {
+    fn new(parent: Option<Arc<Self>>) -> Arc<Self> {
         let (rings, curious) = (AtomicUsize::new(0), AtomicUsize::new(0));
         Arc::new(Self { parent, rings, curious, audience: Mutex::default() })
     }
@@ -94,10 +95,6 @@ impl Hub {
     pub(crate) fn path_of(&self, name: &Arc<str>) -> Arc<str> {
         let above = self.parent.as_ref().and_then(|parent| parent.lock().origin.clone());
         above.map_or_else(|| Arc::clone(name), |parent| format!("{}/{name}", parent.path).into())
-    }
-
-    pub(crate) fn is_root(&self) -> bool {
-        self.parent.is_none()
     }
 
     /// Would anybody hear it?
@@ -119,9 +116,15 @@ impl Hub {
     }
 
     pub(crate) fn add(&self, ring: Arc<Ring>, events: Events) {
-        self.lock().rings.push((ring, events.nested));
-        self.rings.fetch_add(1, Ordering::Relaxed);
-        self.curious.fetch_add(usize::from(events.nested), Ordering::Relaxed);
+        let mut audience = self.lock();
+        audience.rings.push((ring, events.nested));
+        self.count(&audience);
+    }
+
+    /// While the audience is locked: a nested supervisor may tell, and forget who has gone, on a thread of its own.
+    fn count(&self, audience: &Audience) {
+        self.rings.store(audience.rings.len(), Ordering::Relaxed);
+        self.curious.store(audience.rings.iter().filter(|(_, nested)| *nested).count(), Ordering::Relaxed);
     }
 
     /// Tells all who listen, here and above.
@@ -137,7 +140,7 @@ impl Hub {
     }
 
     fn publish_here(&self, event: Event, is_from_below: bool) {
-        let mut wakers = Wakers::default();
+        let mut after = Afterwards::default();
         let mut is_one_gone = false;
         let mut audience = self.lock();
         let mut hears = audience.rings.iter().filter(|(_, nested)| *nested || !is_from_below).peekable();
@@ -146,55 +149,79 @@ impl Hub {
             // The last one gets the event itself.
             let own = if hears.peek().is_some() { event.clone() } else { event.take() };
             match own.map(|event| ring.push(event)) {
-                Some(Pushed::Kept { waker }) => wakers.add(waker),
+                Some(Pushed::Kept { waker, oldest }) => after.add(waker, oldest),
                 Some(Pushed::NobodyReads) => is_one_gone = true,
                 None => {}
             }
         }
         if is_one_gone {
             audience.rings.retain(|(ring, _)| ring.is_read());
-            self.rings.store(audience.rings.len(), Ordering::Relaxed);
-            self.curious.store(audience.rings.iter().filter(|(_, nested)| *nested).count(), Ordering::Relaxed);
+            self.count(&audience);
         }
         drop(audience);
-        wakers.wake();
+        after.act();
     }
 
     /// Nothing comes any more.
-    pub(crate) fn close(&self) {
-        let rings = std::mem::take(&mut self.lock().rings);
-        self.rings.store(0, Ordering::Relaxed);
-        self.curious.store(0, Ordering::Relaxed);
+    fn close(&self) {
+        let mut audience = self.lock();
+        let rings = std::mem::take(&mut audience.rings);
+        self.count(&audience);
+        drop(audience);
         for (ring, _) in rings {
             ring.close();
         }
     }
 }
 
-impl Drop for Hub {
-    fn drop(&mut self) {
-        self.close();
+/// A hub as its supervisor has it. The incarnations and their spec have one together: with them the streams end, whoever
+/// else still knows the hub, as children do that are left behind on blocked threads.
+pub(crate) struct OpenHub(Arc<Hub>);
+
+impl OpenHub {
+    pub(crate) fn new(parent: Option<Arc<Hub>>) -> Arc<Self> {
+        Arc::new(Self(Hub::new(parent)))
     }
 }
 
-/// Who is to be woken when nothing is locked any more; mostly one or none.
-#[derive(Default)]
-struct Wakers {
-    first: Option<Waker>,
-    others: Vec<Waker>,
+impl Deref for OpenHub {
+    type Target = Arc<Hub>;
+
+    fn deref(&self) -> &Arc<Hub> {
+        &self.0
+    }
 }
 
-impl Wakers {
-    fn add(&mut self, waker: Option<Waker>) {
+impl Drop for OpenHub {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// What is done when nothing is locked any more: all of it is, or may be, user code.
+#[derive(Default)]
+struct Afterwards {
+    /// Mostly there is one, or none.
+    waker: Option<Waker>,
+    others: Vec<Waker>,
+    /// What an event holds may be the last of a user's error.
+    dropped: Vec<Event>,
+}
+
+impl Afterwards {
+    fn add(&mut self, waker: Option<Waker>, dropped: Option<Event>) {
         match waker {
-            Some(waker) if self.first.is_none() => self.first = Some(waker),
+            Some(waker) if self.waker.is_none() => self.waker = Some(waker),
             waker => self.others.extend(waker),
         }
+        self.dropped.extend(dropped);
     }
 
-    /// Wakers are user code.
-    fn wake(self) {
-        for waker in self.first.into_iter().chain(self.others) {
+    fn act(self) {
+        for event in self.dropped {
+            let _ = unwind::dispose(event);
+        }
+        for waker in self.waker.into_iter().chain(self.others) {
             let _ = unwind::guard(|| waker.wake());
         }
     }
@@ -217,7 +244,11 @@ struct Queue {
 }
 
 enum Pushed {
-    Kept { waker: Option<Waker> },
+    /// With whom to wake, and what made room.
+    Kept {
+        waker: Option<Waker>,
+        oldest: Option<Event>,
+    },
     NobodyReads,
 }
 
@@ -242,10 +273,7 @@ impl Ring {
         }
         queue.events.push_back(event);
         let waker = queue.waker.take();
-        drop(queue);
-        // It may hold the last of a user's error.
-        drop(oldest);
-        Pushed::Kept { waker }
+        Pushed::Kept { waker, oldest }
     }
 
     fn is_read(&self) -> bool {
@@ -262,10 +290,16 @@ impl Ring {
         let _ = unwind::guard(|| waker.map(Waker::wake));
     }
 
-    /// Drops what waits, and holds on to nobody.
-    fn clear(&self) {
-        let left = std::mem::take(&mut self.lock().events);
-        let _ = unwind::dispose(left);
+    /// Nobody reads any more: drops what waits.
+    fn abandon(&self) {
+        // In this order: what came in between would stay.
+        self.close();
+        let mut queue = self.lock();
+        let (left, _) = (std::mem::take(&mut queue.events), queue.missed.take());
+        drop(queue);
+        for event in left {
+            let _ = unwind::dispose(event);
+        }
     }
 
     fn take(&self, cx: &Context<'_>) -> Poll<Option<Event>> {
@@ -316,8 +350,7 @@ impl Subscription {
 
     /// Ends it: what waits is dropped, what is on its way arrives.
     pub fn cancel(self) {
-        self.0.clear();
-        self.0.close();
+        self.0.abandon();
     }
 }
 
@@ -337,8 +370,7 @@ impl Stream for EventStream {
 
 impl Drop for EventStream {
     fn drop(&mut self) {
-        self.0.clear();
-        self.0.close();
+        self.0.abandon();
     }
 }
 

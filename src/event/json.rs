@@ -30,6 +30,7 @@ impl Serialize for Event {
                 map.serialize_entry("asked", asked)?;
                 map.serialize_entry("comes_back", comes_back)?;
             }
+            EventKind::Removed { reason, .. } => map.serialize_entry("reason", reason)?,
             EventKind::RestartScheduled { attempt, delay, .. } => {
                 map.serialize_entry("try", attempt)?;
                 map.serialize_entry("delay_ms", &Millis(*delay))?;
@@ -75,6 +76,7 @@ impl EventKind {
             Self::Exited { .. } => "exited",
             Self::RestartScheduled { .. } => "restart_scheduled",
             Self::Restarted { .. } => "restarted",
+            Self::Removed { .. } => "removed",
             Self::Declined { .. } => "declined",
             Self::GaveUp { .. } => "gave_up",
             Self::LimitNear { .. } => "limit_near",

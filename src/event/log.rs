@@ -11,9 +11,11 @@ use std::{
 
 use tracing::{debug, error, warn};
 
+#[cfg(feature = "metrics")]
+use super::metrics::Meter;
 use super::{
     fact::{Exit, Fact, Offender, Subject},
-    Event, Hub, Origin,
+    Event, Hub, OpenHub, Origin,
 };
 use crate::{children::Life, text, unwind};
 
@@ -27,15 +29,35 @@ macro_rules! target {
 /// Tells facts about one supervisor.
 pub(crate) struct Teller {
     origin: Arc<Origin>,
-    hub: Arc<Hub>,
+    hub: Arc<OpenHub>,
     throttle: Throttle,
+    #[cfg(feature = "metrics")]
+    meter: Meter,
 }
 
 impl Teller {
-    pub(crate) fn new(origin: Origin, hub: Arc<Hub>, max_reports_per_second: u32) -> Self {
+    pub(crate) fn new(origin: Origin, hub: Arc<OpenHub>, max_reports_per_second: u32) -> Self {
         let origin = Arc::new(origin);
         hub.open(&origin);
-        Self { origin, hub, throttle: Throttle::new(max_reports_per_second) }
+        Self {
+            #[cfg(feature = "metrics")]
+            meter: Meter::new(&origin.name),
+            origin,
+            hub,
+            throttle: Throttle::new(max_reports_per_second),
+        }
+    }
+
+    /// Figures are told under this name.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn measured_as(mut self, supervisor: &str) -> Self {
+        self.meter = Meter::new(supervisor);
+        self
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     pub(crate) fn origin(&self) -> &Origin {
@@ -50,13 +72,15 @@ impl Teller {
         self.throttle.limit = max_reports;
     }
 
-    /// Tells a fact. A subscriber is user code: its panics end here.
+    /// Tells a fact. A subscriber and a recorder are user code: their panics end here.
     ///
-    /// The clock is read only for a fact that is limited.
+    /// The clock is read only for a fact that is limited, heard or measured.
     pub(crate) fn tell(&mut self, fact: &Fact<'_>, now: impl Fn() -> Instant) {
         if self.hub.is_heard() {
             self.publish(fact, now());
         }
+        #[cfg(feature = "metrics")]
+        let _ = unwind::guard(|| self.meter.note(fact, &now));
         if fact.is_limited() {
             match self.throttle.admit(now()) {
                 Admitted::No => return,

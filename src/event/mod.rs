@@ -9,6 +9,8 @@ mod hub;
 #[cfg(feature = "serde")]
 mod json;
 mod log;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod monitor;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -16,10 +18,12 @@ use std::{fmt, sync::Arc, time::Duration};
 use actix::Message;
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+pub use self::metrics::describe_metrics;
 pub(crate) use self::{
     fact::{Exit, Fact, Offender, Subject},
     forward::forward,
-    hub::{Hub, Ring},
+    hub::{Hub, OpenHub, Ring},
     log::{tell_unresponsive, Teller},
     monitor::{watch_child, Watcher},
 };
@@ -31,7 +35,7 @@ use crate::{
     exit::ExitReason,
     id::{ChildId, SupervisorId},
     policy::ChildType,
-    snapshot::{Life, RestartLimit, ShutdownReport},
+    snapshot::{why_not, Life, RestartLimit, ShutdownReport},
     text,
     unwind::{self, PanicReport},
 };
@@ -111,8 +115,8 @@ pub enum EventKind {
         uptime: Duration,
         /// Had it been asked to end?
         asked: bool,
-        /// Is it restarted, unless what follows says otherwise (`GaveUp`, `LimitReached`, `Declined`)? If not, the child is
-        /// gone.
+        /// Is it restarted, unless what follows says otherwise (`GaveUp`, `LimitReached`, `Declined`, `Removed`)? If not,
+        /// the child is gone.
         comes_back: bool,
     },
     /// A child waits for its next start.
@@ -130,6 +134,13 @@ pub enum EventKind {
         child: EventChild,
         /// For how long it was away.
         downtime: Duration,
+    },
+    /// A child that was on its way back is gone: it was asked to end, or the arbiter it was to live on is no more.
+    Removed {
+        /// Which.
+        child: EventChild,
+        /// Why.
+        reason: ExitReason,
     },
     /// A child declined to come back, and is gone.
     Declined {
@@ -220,6 +231,7 @@ impl Event {
             | EventKind::Exited { child, .. }
             | EventKind::RestartScheduled { child, .. }
             | EventKind::Restarted { child, .. }
+            | EventKind::Removed { child, .. }
             | EventKind::Declined { child }
             | EventKind::GaveUp { child, .. }
             | EventKind::LimitReached { child, .. }
@@ -248,7 +260,7 @@ impl fmt::Display for EventChild {
         if let Some(name) = self.key.as_ref().or(self.label.as_ref()) {
             write!(f, " {}", text::clip(name))?;
         }
-        write!(f, " ({})", text::clip(self.module))
+        write!(f, " ({})", text::short(self.module))
     }
 }
 
@@ -260,14 +272,17 @@ impl fmt::Display for EventKind {
         match self {
             Self::SupervisorStarted => f.write_str("supervisor started"),
             Self::Started { child } => write!(f, "{child} started"),
-            Self::StartFailed { child, reason, comes_back } => {
-                let follows = if *comes_back { ", is tried again" } else { "" };
-                write!(f, "{child} failed to start: {}{follows}", why(reason))
+            // What follows stands before the reason, which may be long.
+            Self::StartFailed { child, reason, comes_back: true } => {
+                write!(f, "{child} failed to restart, is tried again: {}", why_not(reason))
+            }
+            Self::StartFailed { child, reason, comes_back: false } => {
+                write!(f, "{child} failed to start: {}", why_not(reason))
             }
             Self::Exited { child, reason, uptime, asked, comes_back } => {
-                let (asked, follows) =
-                    (if *asked { " as asked" } else { "" }, if *comes_back { ", comes back" } else { "" });
-                write!(f, "{child} exited{asked} after {}: {}{follows}", time(uptime), why(reason))
+                let asked = if *asked { " as asked" } else { "" };
+                let follows = if *comes_back { ", comes back" } else { "" };
+                write!(f, "{child} exited{asked} after {}{follows}: {}", time(uptime), why(reason))
             }
             Self::RestartScheduled { child, attempt, delay } => {
                 write!(f, "{child} restarts in {} (try {attempt})", time(delay))
@@ -275,15 +290,16 @@ impl fmt::Display for EventKind {
             Self::Restarted { child, downtime } => {
                 write!(f, "{child} restarted as incarnation {} after {}", child.incarnation, time(downtime))
             }
+            Self::Removed { child, reason } => write!(f, "{child} removed on its way back: {}", why(reason)),
             Self::Declined { child } => write!(f, "{child} declined to restart"),
             Self::GaveUp { child, lives } => {
                 write!(f, "{child} given up{}", last_of(lives))
             }
             Self::LimitNear { limit } => write!(f, "restart limit near: {limit}"),
             Self::LimitReached { child, lives } => {
-                write!(f, "restart limit reached by {child}{}", last_of(lives))
+                write!(f, "restart limit reached, the supervisor ends; one too many: {child}{}", last_of(lives))
             }
-            Self::ShutdownBegun { children } => write!(f, "shutdown of {children} children begun"),
+            Self::ShutdownBegun { children } => write!(f, "shutdown begun, children: {children}"),
             Self::ShutdownEnded { reason, report } => write!(f, "supervisor ended: {}; {report}", why(reason)),
             Self::KilledAtDeadline { child } => write!(f, "{child} killed at its deadline"),
             Self::Unresponsive { child: Some(child), children } => {
@@ -307,5 +323,5 @@ impl fmt::Display for EventKind {
 }
 
 fn last_of(lives: &[Life]) -> String {
-    lives.last().map(|life| format!(", last: {}", unwind::text_of(&life.reason))).unwrap_or_default()
+    lives.last().map(|life| format!(", last: {life}")).unwrap_or_default()
 }

@@ -35,7 +35,7 @@ impl fmt::Display for ChildEnd {
         if let Some(uptime) = self.uptime {
             write!(f, " after {}", text::brief(uptime))?;
         }
-        write!(f, ": {}{}", unwind::text_of(&self.reason), if self.comes_back { ", comes back" } else { "" })
+        write!(f, "{}: {}", if self.comes_back { ", comes back" } else { "" }, unwind::text_of(&self.reason))
     }
 }
 

@@ -52,6 +52,8 @@ impl RestartWindow {
         let allowed = self.max_restarts as usize;
         // More than that only after limits were lowered at run time: what is beyond the limit need not be remembered.
         self.notes.drain(..self.notes.len().saturating_sub(allowed));
+        // What has been left by time alone may be reached again.
+        self.told_percent = self.told_percent.min(self.percent());
         let admitted = self.notes.len() < allowed;
         self.notes.push_back(now);
         admitted
@@ -59,26 +61,31 @@ impl RestartWindow {
 
     /// How much of it is used at `now`.
     pub(crate) fn usage(&self, now: Instant) -> Usage {
-        let counts = |note: &&Instant| now.saturating_duration_since(**note) <= self.period;
-        let used = self.notes.iter().filter(counts).count();
+        // Not one by one: a limit may allow many, and it is asked for at each restart.
+        let old = self.notes.partition_point(|note| now.saturating_duration_since(*note) > self.period);
         Usage {
-            used,
+            used: self.notes.len() - old,
             max_restarts: self.max_restarts,
             period: self.period,
-            next_free: self.notes.iter().find(counts).and_then(|note| note.checked_add(self.period)),
+            next_free: self.notes.get(old).and_then(|note| note.checked_add(self.period)),
         }
     }
 
     /// After a try that was admitted: has one half, or four fifths, of the limit been reached that was not before?
     pub(crate) fn has_come_near(&mut self) -> bool {
+        let percent = self.percent();
+        let before = std::mem::replace(&mut self.told_percent, percent);
+        percent > before
+    }
+
+    /// How much is noted: 80 or 50 % of what is borne at least, or less.
+    fn percent(&self) -> u8 {
         let (used, limit) = (self.notes.len() as u64, u64::from(self.max_restarts));
-        let percent = match () {
+        match () {
             () if used * 100 >= limit * 80 => 80,
             () if used * 100 >= limit * 50 => 50,
             () => 0,
-        };
-        let before = std::mem::replace(&mut self.told_percent, percent);
-        percent > before
+        }
     }
 
     #[cfg(test)]
@@ -178,6 +185,16 @@ mod tests {
         assert_eq!(near(6), Some(false), "a period later it is far again");
         let again: Vec<_> = (0..4).map(|_| near(6)).collect();
         assert_eq!(again, [Some(false), Some(false), Some(false), Some(true)]);
+    }
+
+    #[test]
+    fn it_is_told_again_when_time_alone_has_made_it_less_meanwhile() {
+        let start = Instant::now();
+        let mut window = RestartWindow::new(2, PERIOD);
+        let mut near = |seconds| window.admit(start + Duration::from_secs(seconds)) && window.has_come_near();
+        assert_eq!([0, 6, 12].map(&mut near), [true; 3], "each is half of it, and alone");
+        assert_eq!([13, 18, 19].map(&mut near), [true, true, true], "from one to two, again and again");
+        assert!(near(24), "and the fourth in a row is not more than two in any period");
     }
 
     #[test]

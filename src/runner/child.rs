@@ -236,6 +236,7 @@ impl<A: ChildActor> Runner<A> {
         if self.inbox.is_elsewhere() && self.inbox.incarnation() == id::Incarnation::FIRST {
             let _seated = self.sit();
             self.leave(life);
+            self.tell_undelivered();
         }
         self.report(What::NotStarted(failure));
     }
@@ -413,6 +414,10 @@ impl<A: ChildActor> Drop for Task<A> {
         if let Ok(mut life) = self.0.life.try_borrow_mut() {
             if !matches!(life.state, State::Over) {
                 if let Some(what) = self.0.finish(&mut life, ExitReason::ArbiterGone) {
+                    if let What::Exited(ended) = &what {
+                        // Its supervisor may come to its own end before it comes to the report.
+                        life.note_exit(self.0.inbox.incarnation(), ended);
+                    }
                     self.0.report(what);
                 }
             }

@@ -112,11 +112,12 @@ impl<A: ChildActor> Run for Runner<A> {
         let Ok(mut life) = self.life.try_borrow_mut() else { return Leavings::default() };
         // Nothing is reported: who held the handle has given the child up.
         let told = if matches!(life.state, State::Over) { None } else { self.finish(&mut life, ExitReason::Shutdown) };
+        let last_exit = life.last_exit.take();
         let residue = match told {
             Some(What::Exited(Ended { residue: Some(residue), .. })) => Some(residue),
             _ => self.inbox.take_residue(),
         };
-        Leavings { residue, undelivered: self.inbox.take_undelivered() }
+        Leavings { residue, undelivered: self.inbox.take_undelivered(), last_exit }
     }
 
     fn examine(&self, queues: bool) -> Examined {

@@ -487,9 +487,12 @@ impl<A: ChildActor> Inbox<A> {
     pub(super) fn close(&self) {
         let Some(receiver) = self.take_receiver() else { return };
         self.mark(Marks::IS_CLOSED, true);
-        let mut left = self.take_front();
-        let (rest, closed) = close(receiver);
-        left.extend(rest);
+        let (mut left, closed) = close(receiver);
+        if self.has_front.get() {
+            let mut front = self.take_front();
+            front.append(&mut left);
+            left = front;
+        }
         self.note_residue(closed);
         if !left.is_empty() {
             self.rare(|rare| {

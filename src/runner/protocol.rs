@@ -59,6 +59,8 @@ pub(crate) struct Leavings {
     pub(crate) residue: Option<PanicReport>,
     /// How many messages were in its queue.
     pub(crate) undelivered: usize,
+    /// Which incarnation had ended before, and how.
+    pub(crate) last_exit: Option<Box<(Incarnation, ExitReason)>>,
 }
 
 /// The end of one incarnation.

@@ -352,7 +352,7 @@ impl<A: ChildActor> Runner<A> {
             }
             Command::Kill => Rc::clone(self).kill(),
             Command::End => {
-                let Leavings { residue, undelivered } = Rc::clone(self).end();
+                let Leavings { residue, undelivered, .. } = Rc::clone(self).end();
                 if let Some(panic) = residue {
                     self.report(What::Residue(panic));
                 }

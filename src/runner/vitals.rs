@@ -13,10 +13,13 @@ use std::{
 };
 
 use tokio::{sync::oneshot, time::Instant};
-use tracing::{span::EnteredSpan, Span};
+use tracing::Span;
 
 use super::{child::Runner, launch::Terms};
-use crate::{spec::ChildActor, unwind};
+use crate::{
+    spec::ChildActor,
+    unwind::{self, Contained},
+};
 
 /// What a child tells of itself when it is asked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,8 +43,9 @@ pub(crate) enum Examined {
 pub(crate) struct Watched {
     /// What the span of its incarnations says beside what its runner knows.
     pub(crate) names: Option<Arc<Names>>,
-    /// That of the present incarnation.
-    span: Option<Span>,
+    /// That of the present incarnation. What a subscriber does when it goes is user code, and so it would be if it were
+    /// cloned.
+    span: Option<Arc<Contained<Span>>>,
     /// Of all its runners, also of one that is left behind on a blocked thread: that poll is its longest.
     longest_poll: Option<Arc<LongestPoll>>,
 }
@@ -80,7 +84,8 @@ impl Watched {
 
 /// A poll, or an end, that is watched until this is dropped.
 pub(super) struct Watch {
-    entered: Option<EnteredSpan>,
+    /// It has been entered.
+    span: Option<Arc<Contained<Span>>>,
     clock: Option<Clock>,
 }
 
@@ -94,8 +99,11 @@ impl Drop for Watch {
         if let Some(Clock { began, longest_poll }) = &self.clock {
             longest_poll.note(began.elapsed());
         }
-        // A subscriber is user code.
-        let _ = unwind::dispose(self.entered.take());
+        if let Some(span) = self.span.as_ref().and_then(|span| span.get()) {
+            // A subscriber is user code. One thing at a time: one that panics in all it does would panic twice in a guard of
+            // the span's own.
+            let _ = unwind::guard(|| span.with_subscriber(|(id, subscriber)| subscriber.exit(id)));
+        }
     }
 }
 
@@ -137,20 +145,19 @@ impl<A: ChildActor> Runner<A> {
                 incarnation = self.inbox.incarnation().number(),
             )
         });
-        let before = self.inbox.watched(|own| std::mem::replace(&mut own.span, span.ok()));
-        let _ = unwind::dispose(before);
+        let span = span.ok().map(|span| Arc::new(Contained::new(span)));
+        let before = self.inbox.watched(|own| std::mem::replace(&mut own.span, span));
+        drop(before);
     }
 
     #[cold]
     pub(super) fn watch(self: &Rc<Self>) -> Box<Watch> {
-        // A subscriber is user code, and its clone of a span, too: it must not panic in the inbox.
-        let (span, longest_poll) = self.inbox.watched(|own| (own.span.take(), own.longest_poll.clone()));
-        let entered = span.and_then(|span| {
-            let entered = unwind::guard(|| span.clone().entered()).ok();
-            self.inbox.watched(|own| own.span = Some(span));
-            entered
+        let (span, longest_poll) = self.inbox.watched(|own| (own.span.clone(), own.longest_poll.clone()));
+        let span = span.filter(|span| {
+            let enter = |span: &Span| span.with_subscriber(|(id, subscriber)| subscriber.enter(id)).is_some();
+            span.get().is_some_and(|span| unwind::guard(|| enter(span)) == Ok(true))
         });
         let clock = longest_poll.map(|longest_poll| Clock { began: Instant::now(), longest_poll });
-        Box::new(Watch { entered, clock })
+        Box::new(Watch { span, clock })
     }
 }

@@ -50,9 +50,12 @@ pub struct ChildInfo {
     /// Since when it is in this state.
     #[cfg_attr(feature = "serde", serde(rename = "state_ms", serialize_with = "wire::ago"))]
     pub since: Instant,
-    /// When it is tried again, if it waits for that: [`Backoff`](crate::Backoff), [`GiveUp::Park`](crate::GiveUp::Park).
+    /// When it is tried again, if it waits for that: [`Backoff`](crate::Backoff), or [parked](Self::is_parked).
     #[cfg_attr(feature = "serde", serde(rename = "next_try_ms", serialize_with = "wire::until"))]
     pub next_try: Option<Instant>,
+    /// Are its own restarts used up, and is it tried only every so often: [`GiveUp::Park`](crate::GiveUp::Park)?
+    #[cfg_attr(feature = "serde", serde(rename = "parked"))]
+    pub is_parked: bool,
     /// Its last incarnations, oldest first, at most [`Flags::last_lives`](crate::Flags::last_lives). Tries of a restart that
     /// failed are among them. A temporary child has none: its first is its only one.
     pub lives: Vec<Life>,
@@ -90,27 +93,55 @@ impl ChildInfo {
 /// One line, for the pager: which child, what it does, and how it fell.
 impl fmt::Display for ChildInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.id)?;
-        if let Some(name) = self.name() {
-            write!(f, " {}", text::clip(name))?;
+        f.write_str(&self.head())?;
+        self.tell(f)
+    }
+}
+
+impl ChildInfo {
+    /// Which child it is.
+    pub(super) fn head(&self) -> String {
+        let name = self.name().map(|name| format!(" {}", text::clip(name))).unwrap_or_default();
+        format!("{}{name} ({})", self.id, text::short(self.module))
+    }
+
+    /// What there is to know of it.
+    pub(super) fn tell(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.state, self.is_parked) {
+            (ChildState::Restarting, true) => f.write_str(" parked")?,
+            (state, _) => write!(f, " {state}")?,
         }
-        write!(f, " ({}) {}", text::clip(self.module), self.state)?;
         match self.next_try {
             Some(at) => write!(f, ", next try in {}", text::brief(at.saturating_duration_since(Instant::now())))?,
             None => write!(f, " for {}", text::brief(self.since.elapsed()))?,
         }
-        if self.restarts > 0 {
-            write!(f, ", restarts: {}", self.restarts)?;
+        if let Some(arbiter) = &self.arbiter {
+            write!(f, " on {}", text::clip(arbiter))?;
         }
-        if let Some(limit) = &self.limit {
-            write!(f, ", its own limit: {limit}")?;
+        // Tasks never do, and what a supervisor has handled tells nothing of how it does.
+        if let (Some(handled @ 1..), ChildType::Worker) = (self.handled, self.child_type) {
+            write!(f, ", handled: {handled}")?;
         }
         if let Some(queued) = self.queued {
             write!(f, ", queued: {queued}")?;
         }
+        if let Some(longest) = self.longest_poll {
+            write!(f, ", longest poll: {}", text::brief(longest))?;
+        }
+        self.tell_past(f)
+    }
+
+    /// How it fell.
+    pub(super) fn tell_past(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.restarts > 0 {
+            write!(f, ", restarts: {}", self.restarts)?;
+        }
+        if let Some(limit) = &self.limit {
+            write!(f, ", own limit: {limit}")?;
+        }
         match (self.lives.last(), &self.last_exit) {
             (Some(life), _) => write!(f, ", last: {life}"),
-            (None, Some(reason)) => write!(f, ", last: {}", unwind::text_of(reason)),
+            (None, Some(reason)) => write!(f, ", last: exited: {}", unwind::text_of(reason)),
             (None, None) => Ok(()),
         }
     }
@@ -129,7 +160,7 @@ pub struct Life {
     /// When it ended.
     #[cfg_attr(feature = "serde", serde(rename = "ended_ms_ago", serialize_with = "wire::ago"))]
     pub ended: Instant,
-    /// For how long it ran.
+    /// For how long it ran; zero for a try that failed, however long it took.
     #[cfg_attr(feature = "serde", serde(rename = "uptime_ms", serialize_with = "wire::millis"))]
     pub uptime: Duration,
     /// How it ended. With a [`PanicHook`](crate::PanicHook) a panic tells where.
@@ -144,7 +175,7 @@ impl From<&children::Life> for Life {
             incarnation: life.incarnation.number(),
             began: Instant::from_std(life.began),
             ended: Instant::from_std(life.ended),
-            uptime: life.ended.saturating_duration_since(life.began),
+            uptime: if life.has_started { life.ended.saturating_duration_since(life.began) } else { Duration::ZERO },
             reason: life.reason.clone(),
             has_started: life.has_started,
         }
@@ -153,12 +184,19 @@ impl From<&children::Life> for Life {
 
 impl fmt::Display for Life {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reason = unwind::text_of(&self.reason);
         if self.has_started {
-            write!(f, "{reason} after {}", text::brief(self.uptime))
+            write!(f, "exited after {}: {}", text::brief(self.uptime), unwind::text_of(&self.reason))
         } else {
-            write!(f, "failed to start: {reason}")
+            write!(f, "failed to start: {}", why_not(&self.reason))
         }
+    }
+}
+
+/// Why a start came to nothing; that it failed has been said.
+pub(crate) fn why_not(reason: &ExitReason) -> String {
+    match reason {
+        ExitReason::Failed(error) => unwind::text_of(error),
+        reason => unwind::text_of(reason),
     }
 }
 
@@ -185,9 +223,17 @@ impl From<Usage> for RestartLimit {
     }
 }
 
+impl RestartLimit {
+    /// Is the next one, if it comes before [`next_free`](Self::next_free), one too many?
+    #[must_use]
+    pub fn is_used_up(&self) -> bool {
+        self.used as u64 >= u64::from(self.max_restarts)
+    }
+}
+
 impl fmt::Display for RestartLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{} restarts in {}", self.used, self.max_restarts, text::brief(self.period))
+        write!(f, "{}/{} restarts in {}", self.used, self.max_restarts, text::set(self.period))
     }
 }
 

@@ -11,7 +11,7 @@ mod show;
 mod tree;
 
 pub(crate) use self::{
-    child::ErasedAddr,
+    child::{why_not, ErasedAddr},
     request::{Order, Search},
 };
 pub use self::{

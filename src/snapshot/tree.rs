@@ -84,6 +84,8 @@ pub struct Branch {
     pub child: ChildId,
     /// What its parent calls it.
     pub name: String,
+    /// What its parent sees it do: one that [waits for its restart](ChildState::Restarting) does not answer.
+    pub state: ChildState,
     /// What it told.
     pub told: Told,
     pub(crate) addr: ErasedAddr,

@@ -15,7 +15,7 @@ use super::{
     DynamicSupervisor, StartError,
 };
 use crate::{
-    event::Hub,
+    event::OpenHub,
     exit::ExitReason,
     policy::{Backoff, ChildType},
     registry::{self, Lease},
@@ -253,9 +253,9 @@ impl<S: Into<Blueprint>> Builder<S> {
         // temporary child is dropped after the start.
         let mut lease: Option<Arc<Lease>> = None;
         // Who listens goes on listening to the next incarnation.
-        let mut hub: Option<Arc<Hub>> = None;
+        let mut hub: Option<Arc<OpenHub>> = None;
         Child::try_with(move |cx: &mut StartContext<DynamicSupervisor>| {
-            let hub = hub.get_or_insert_with(|| Hub::new(cx.parent().map(|parent| Arc::clone(&parent.hub))));
+            let hub = hub.get_or_insert_with(|| OpenHub::new(cx.parent().map(|parent| Arc::clone(&parent.hub))));
             if lease.is_none() {
                 lease = name.register(cx.address()).map_err(StartError::into_child_error)?.map(Arc::new);
             }
@@ -318,7 +318,7 @@ fn start_on_this_arbiter(
     // The name first, as in Elixir: where it is taken `init` is not called.
     let lease = name.register(addr)?.map(Arc::new);
     let options = flags.flags()?.ok_or(StartError::Ignored)?;
-    let supervisor = DynamicSupervisor::new(&options, flags, name.shown(), lease, Hub::new(None));
+    let supervisor = DynamicSupervisor::new(&options, flags, name.shown(), lease, OpenHub::new(None));
     // Tokio panics on a thread that has a System but does not run it.
     unwind::guard(|| runner::launch_root(supervisor, receiver)).map_err(|_| StartError::NoArbiter)
 }
@@ -359,7 +359,7 @@ impl Drop for Linked {
 impl Default for DynamicSupervisor {
     fn default() -> Self {
         let flags = Flags::new();
-        Self::new(&flags, FlagSource::fixed(flags.clone()), None, None, Hub::new(None))
+        Self::new(&flags, FlagSource::fixed(flags.clone()), None, None, OpenHub::new(None))
     }
 }
 

@@ -113,6 +113,9 @@ impl DynamicSupervisor {
         let end = match (ended, crossed) {
             (Some(ended), _) => Some(End { asked: entry.rules.shutdown.into(), ended }),
             (None, Some(ended)) => Some(End { asked: Asked::TooLate, ended }),
+            (None, None) if entry.began().is_some() => {
+                Some(End { asked: Asked::TooLate, ended: Ended::with(ExitReason::Unknown) })
+            }
             (None, None) => None,
         };
         self.ended_as_told(id, entry, end, ctx);
@@ -288,6 +291,11 @@ impl DynamicSupervisor {
         for id in late {
             let Some(mut entry) = self.children.remove(id) else { continue };
             self.teller.tell(&Fact::Abandoned { child: offender(id, &entry) }, now);
+            if entry.began().is_some() || entry.last_exit().is_some() {
+                let exit =
+                    Exit { reason: &ExitReason::Unresponsive, began: entry.began(), asked: true, comes_back: false };
+                self.teller.tell(&Fact::EndedOddly { child: offender(id, &entry), exit }, now);
+            }
             self.tell_watchers(id, &mut entry, ExitReason::Unresponsive, Follows::Nothing);
             self.note_unresponsive(id);
             let error = self.cut_off();

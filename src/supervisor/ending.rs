@@ -14,7 +14,7 @@ use super::{
     DynamicSupervisor,
 };
 use crate::{
-    children::Entry,
+    children::{Entry, Phase},
     error::TerminateChildError,
     event::{Exit, Fact, Subject},
     exit::ExitReason,
@@ -89,6 +89,7 @@ impl DynamicSupervisor {
         let end = match entry.seat.runner.stop(shutdown) {
             Stopped::Stopping => {
                 if entry.seat.runner.is_here() || entry.phase().is_active() {
+                    self.note_start(id);
                     self.children.stopping(id, now());
                 } else {
                     self.children.cancelling(id, now());
@@ -100,11 +101,13 @@ impl DynamicSupervisor {
                 if let Some(panic) = &ended.residue {
                     self.teller.tell(&Fact::Residue { of: Subject::Child(offender(id, entry)), panic }, now);
                 }
+                self.note_start(id);
                 Some(End { asked: shutdown.into(), ended })
             }
             // The notice of its end is still in the mailbox; it will find the entry gone. Of an asynchronous start even the
             // notice that it began may be.
             Stopped::NotAlive(NotAlive::Dead(Some((ended, reason)))) if ended == entry.incarnation => {
+                self.note_start(id);
                 Some(End { asked: Asked::TooLate, ended: Ended::with(reason) })
             }
             Stopped::NotAlive(NotAlive::Starting | NotAlive::Dead(_)) => None,
@@ -112,6 +115,18 @@ impl DynamicSupervisor {
         match self.children.remove(id) {
             Some(entry) => Told::Gone { entry, end },
             None => Told::NotFound,
+        }
+    }
+
+    /// A child that is told to end between its asynchronous start and the notice of it has run for all that.
+    fn note_start(&mut self, id: ChildId) {
+        let Some(entry) = self.children.get(id).filter(|entry| !entry.phase().is_active()) else { return };
+        let (incarnation, phase, since) = (entry.incarnation, entry.phase(), entry.since());
+        if self.children.started(id, incarnation, now()) {
+            self.tell_of(id, |child| match phase {
+                Phase::Starting => Fact::Started { child },
+                _ => Fact::Restarted { child, since },
+            });
         }
     }
 
@@ -158,6 +173,9 @@ impl DynamicSupervisor {
             }
             self.note_end(child, ended, is_expected);
             self.tell_watchers_of(id, incarnation, &mut entry, exit, Follows::Nothing);
+        } else if entry.last_exit().is_some() {
+            let exit = Exit { reason: &ExitReason::Shutdown, began: None, asked: true, comes_back: false };
+            self.teller.tell(&Fact::EndedOddly { child: offender(id, &entry), exit }, now);
         }
         self.forget(id, entry, Err(self.cut_off()), ctx);
         let _ = unwind::dispose(end);

@@ -115,6 +115,8 @@ impl DynamicSupervisor {
     fn reinit(&mut self) -> Result<(), ReinitError> {
         if let Some(flags) = self.flags.flags()? {
             self.children.set_flags(&flags);
+            #[cfg(feature = "metrics")]
+            self.teller.meter().limit(self.children.usage(now()));
             self.teller.set_max_reports_per_second(flags.max_reports_per_second);
             match &self.link {
                 Some(link) => {

@@ -141,8 +141,19 @@ impl DynamicSupervisor {
         self.tell_watchers_of(id, incarnation, entry, exit, follows);
     }
 
+    /// Tells how a child ended that goes with its supervisor: dropped, unless the notice of its end was on its way.
+    pub(super) fn tell_dropped(&mut self, id: ChildId, entry: &mut Entry<Seat>, leavings: &Leavings) {
+        let before = leavings.last_exit.as_deref().filter(|(incarnation, _)| *incarnation == entry.incarnation);
+        let reason = before.map_or(&ExitReason::Shutdown, |(_, reason)| reason);
+        let exit = Exit { reason, began: entry.began(), asked: before.is_none(), comes_back: false };
+        if exit.began.is_some() || entry.last_exit().is_some() {
+            self.teller.tell(&Fact::EndedOddly { child: offender(id, entry), exit }, now);
+        }
+        self.tell_watchers_of(id, entry.incarnation, entry, exit, Follows::Nothing);
+    }
+
     /// Tells what a child that is gone has left.
-    pub(super) fn tell_leavings(&mut self, child: Offender<'_>, Leavings { residue, undelivered }: Leavings) {
+    pub(super) fn tell_leavings(&mut self, child: Offender<'_>, Leavings { residue, undelivered, .. }: Leavings) {
         if let Some(panic) = &residue {
             self.teller.tell(&Fact::Residue { of: Subject::Child(child), panic }, now);
         }

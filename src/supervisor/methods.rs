@@ -152,7 +152,7 @@ pub trait SupervisorAddr: sealed::Sealed {
     ///
     /// for expected in ["lobby", "exited after", "restarted as incarnation 2"] {
     ///     let event = events.next().await.expect("the supervisor runs");
-    ///     println!("{event}"); // rooms: 1.1 lobby (app::Room) started
+    ///     println!("{event}"); // rooms: 1.1 lobby (Room) started
     ///     assert!(event.to_string().contains(expected), "{event}");
     /// }
     /// # Ok::<_, Box<dyn std::error::Error>>(()) }).unwrap();

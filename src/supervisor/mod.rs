@@ -14,6 +14,8 @@ mod hosts;
 mod initial;
 mod keyed;
 mod listening;
+#[cfg(feature = "metrics")]
+mod measuring;
 mod messages;
 mod methods;
 mod module;
@@ -46,7 +48,6 @@ pub use self::{
 use self::{
     closing::Closing,
     hosts::Hosts,
-    listening::Follows,
     module::FlagSource,
     reply::Promise,
     seat::{offender, Seat},
@@ -55,7 +56,7 @@ use crate::{
     children::Children,
     directory::Listed,
     error::StartChildError,
-    event::{Fact, Hub, Origin, Teller},
+    event::{Fact, Hub, OpenHub, Origin, Teller},
     exit::ExitReason,
     id::{ChildId, SupervisorId},
     registry::Lease,
@@ -104,24 +105,42 @@ pub struct DynamicSupervisor {
     is_measured: bool,
     has_spans: bool,
     since: Instant,
+    /// The use of the restart limit is looked at again in a while.
+    #[cfg(feature = "metrics")]
+    glance: Option<measuring::Glance>,
 }
 
 impl DynamicSupervisor {
-    fn new(flags: &Flags, source: FlagSource, name: Option<&str>, lease: Option<Arc<Lease>>, hub: Arc<Hub>) -> Self {
+    fn new(
+        flags: &Flags,
+        source: FlagSource,
+        name: Option<&str>,
+        lease: Option<Arc<Lease>>,
+        hub: Arc<OpenHub>,
+    ) -> Self {
         let id = SupervisorId::fresh();
+        #[cfg(feature = "metrics")]
+        let is_named = name.is_some();
         let name: Arc<str> = match name {
             Some(name) => unwind::text_of(name).into(),
             None => format!("{}#{id}", source.label).into(),
         };
         let path = hub.path_of(&name);
+        let teller = Teller::new(Origin { id, name, path }, hub, flags.max_reports_per_second);
+        // An id would make a new series of each, for ever.
+        #[cfg(feature = "metrics")]
+        let teller = if is_named { teller } else { teller.measured_as(source.label) };
+        let children = Children::new(id, flags);
+        #[cfg(feature = "metrics")]
+        let children = children.counted_by(Box::new(teller.meter().population()));
         Self {
-            children: Children::new(id, flags),
+            children,
             keys: None,
             by_addr: None,
             flags: source,
             closing: None,
             exits: Vec::new(),
-            teller: Teller::new(Origin { id, name, path }, hub, flags.max_reports_per_second),
+            teller,
             link: None,
             recent_rules: Vec::new(),
             extras: flags.extras.clone(),
@@ -135,6 +154,8 @@ impl DynamicSupervisor {
             is_measured: flags.is_measured,
             has_spans: flags.has_spans,
             since: Instant::now(),
+            #[cfg(feature = "metrics")]
+            glance: None,
         }
     }
 
@@ -255,10 +276,6 @@ impl Drop for DynamicSupervisor {
             self.tell(&Fact::SupervisorEnded { reason: &reason, report: &report });
         }
         self.teller.summarise();
-        // A nested one may be started again, and goes on telling then.
-        if self.teller.hub().is_root() {
-            self.teller.hub().close();
-        }
         runner::leave_words(report.clone());
         let (closing, exits) = (self.closing.take(), mem::take(&mut self.exits));
         runner::after_burial(Box::new(move || {
@@ -282,8 +299,9 @@ impl DynamicSupervisor {
                 if entry.phase().is_active() {
                     report.killed.push(id);
                 }
-                self.tell_watchers(id, &mut entry, ExitReason::Shutdown, Follows::Nothing);
-                self.tell_leavings(offender(id, &entry), entry.seat.end());
+                let leavings = entry.seat.end();
+                self.tell_dropped(id, &mut entry, &leavings);
+                self.tell_leavings(offender(id, &entry), leavings);
                 let rare = entry.seat.rare.take();
                 let _ = unwind::dispose(entry);
                 if let Some(rare) = rare {

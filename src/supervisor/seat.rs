@@ -104,6 +104,7 @@ pub(super) fn info(id: ChildId, entry: &Entry<Seat>, vitals: Option<&Vitals>, no
         last_exit: entry.last_exit().cloned(),
         since: Instant::from_std(entry.since()),
         next_try: entry.next_try().map(Instant::from_std),
+        is_parked: entry.is_parked(),
         lives: entry.lives().map(Life::from).collect(),
         limit: entry.usage(now).map(RestartLimit::from),
         arbiter: rare.and_then(|rare| rare.site).map(|site| site.to_string()),
@@ -111,6 +112,17 @@ pub(super) fn info(id: ChildId, entry: &Entry<Seat>, vitals: Option<&Vitals>, no
         queued: vitals.and_then(|vitals| vitals.queued),
         longest_poll: vitals.and_then(|vitals| vitals.longest_poll),
         addr: ErasedAddr(entry.seat.runner.weak_addr()),
+    }
+}
+
+/// How a child ended that never ran.
+fn as_exit(error: &StartChildError) -> ExitReason {
+    match error {
+        StartChildError::Panicked(report) => ExitReason::Panicked(report.clone()),
+        StartChildError::Exited(reason) => reason.clone(),
+        StartChildError::ArbiterGone => ExitReason::ArbiterGone,
+        StartChildError::Terminated | StartChildError::ShuttingDown => ExitReason::Shutdown,
+        error => ExitReason::failed(unwind::text_of(error)),
     }
 }
 
@@ -129,7 +141,8 @@ impl DynamicSupervisor {
             by_addr.remove(&entry.seat.runner.addr_key());
         }
         if entry.seat.rare.as_ref().is_some_and(|rare| !rare.watchers.is_empty()) {
-            let last_exit = entry.last_exit().cloned().unwrap_or(ExitReason::Unknown);
+            let started = || started.as_ref().err().map_or(ExitReason::Unknown, as_exit);
+            let last_exit = entry.last_exit().cloned().unwrap_or_else(started);
             self.tell_watchers(id, &mut entry, last_exit, Follows::Nothing);
         }
         self.tell_leavings(offender(id, &entry), entry.seat.runner.end());

@@ -315,6 +315,8 @@ impl Handler<Retry> for DynamicSupervisor {
 impl DynamicSupervisor {
     /// A child has to come back.
     pub(super) fn again(&mut self, id: ChildId, again: Again<Seat>, ctx: &mut Context<Self>) {
+        #[cfg(feature = "metrics")]
+        self.measure_limit(ctx);
         if self.children.has_come_near() {
             let usage = self.children.usage(now());
             self.tell(&Fact::LimitNear { usage });
@@ -363,7 +365,10 @@ impl DynamicSupervisor {
                     self.tell_of(id, |child| Fact::Restarted { child, since });
                 }
             }
-            Begun::Starting => self.note_beginning(id),
+            Begun::Starting => {
+                self.children.note_try(id, now());
+                self.note_beginning(id);
+            }
             Begun::Not(failure) => self.not_started(id, incarnation, failure, ctx),
         }
     }
@@ -372,6 +377,11 @@ impl DynamicSupervisor {
     pub(super) fn started_later(&mut self, id: ChildId, incarnation: Incarnation, ctx: &mut Context<Self>) {
         let since = self.children.get(id).map_or_else(now, Entry::since);
         if !self.children.started(id, incarnation, now()) {
+            match self.children.started_late(id, incarnation, now()) {
+                None => {}
+                Some(None) => self.tell_of(id, |child| Fact::Started { child }),
+                Some(Some(since)) => self.tell_of(id, |child| Fact::Restarted { child, since }),
+            }
             return;
         }
         self.note_thread(id);

@@ -200,7 +200,7 @@ impl DynamicSupervisor {
             };
             let name = key_of(entry).map(ChildKey::text).or_else(|| entry.rules.label.as_deref().map(str::to_owned));
             let name = name.unwrap_or_else(|| entry.rules.module.to_owned());
-            Branch { child: id, name, told, addr: ErasedAddr(addr) }
+            Branch { child: id, name, state: entry.phase().into(), told, addr: ErasedAddr(addr) }
         });
         let nested = nested.collect();
         let origin = self.teller.origin();
