@@ -57,9 +57,19 @@
 //! | say why an actor stops | [`ExitContext::exit`], [`ExitReason`] |
 //! | see what happens | the `tracing` (or `log`) target `actix_dynamic_supervisor`; [`SupervisorAddr::events`], [`SupervisorAddr::monitor`] |
 //! | see what runs, what fell, and why | [`SupervisorAddr::snapshot`], [`ChildInfo::lives`], [`RestartLimit`], [`PanicHook`] |
+//! | look at it in a browser | `dashboard::scope`, with the feature `dashboard` |
 //! | come from `actix::Supervisor`, a map of addresses, or services | `docs/migration.md` in the repository |
-//! | see it in an application with actix-web | `examples/rooms.rs` |
+//! | see it in an application with actix-web | `examples/rooms.rs`, `examples/prometheus.rs` |
 //! | know why it is so, and what differs from Elixir | `DESIGN.md` in the repository |
+//!
+//! # Features
+//!
+//! None is on unless it is asked for.
+//!
+//! | feature | with it |
+//! |---|---|
+//! | `serde` | snapshots and events can be written as JSON, or whatever else `serde` writes |
+//! | `metrics` | figures for whatever recorder of the `metrics` facade is installed; `docs/observing.md` in the repository lists them |
 //!
 //! # What it cannot do
 //!
@@ -151,3 +161,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/migration.md")]
 struct Migration;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/observing.md")]
+struct Observing;

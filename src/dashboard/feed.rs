@@ -53,18 +53,19 @@ pub(super) struct Feed {
     summary: RefCell<Option<Bytes>>,
     next_summary: Cell<Option<Instant>>,
     second: RefCell<Second>,
+    last_summary: Cell<Option<Instant>>,
 }
 
 /// What has happened since the last summary.
 #[derive(Default)]
 struct Second {
-    rates: Rates,
+    happened: Happened,
     told: u64,
     left_out: u64,
 }
 
 #[derive(Clone, Copy, Default, Serialize)]
-struct Rates {
+struct Happened {
     started: u64,
     exited: u64,
     restarted: u64,
@@ -90,6 +91,7 @@ impl Feed {
             summary: RefCell::default(),
             next_summary: Cell::new(None),
             second: RefCell::default(),
+            last_summary: Cell::new(None),
         })
     }
 
@@ -207,11 +209,17 @@ impl Feed {
             // That it is gone is told when its events are at their end.
             Err(refusal) => ("null", Some(refusal.to_string())),
         };
-        let Second { rates, left_out, .. } = self.second.take();
-        let (Ok(silent), Ok(rates)) = (json(&silent), json(&rates)) else { return };
+        let Second { happened, left_out, .. } = self.second.take();
+        let over = self
+            .last_summary
+            .replace(Some(began))
+            .map_or(SUMMARY_EVERY, |last| began.saturating_duration_since(last))
+            .as_millis();
+        let (Ok(silent), Ok(happened)) = (json(&silent), json(&happened)) else { return };
         let every = every.as_millis();
         let summary = Bytes::from(format!(
-            "event: tick\ndata: {{\"tree\":{tree},\"silent\":{silent},\"rates\":{rates},\"left_out\":{left_out},\"every_ms\":{every}}}\n\n"
+            "event: tick\ndata: {{\"tree\":{tree},\"silent\":{silent},\"happened\":{happened},\"over_ms\":{over},\
+             \"left_out\":{left_out},\"every_ms\":{every}}}\n\n"
         ));
         self.summary.replace(told.is_ok().then(|| summary.clone()));
         self.send(&summary);
@@ -256,9 +264,9 @@ impl Second {
     /// Counts an event. Is it sent, too?
     fn admits(&mut self, event: &Event) -> bool {
         match &event.kind {
-            EventKind::Started { .. } => self.rates.started += 1,
-            EventKind::Exited { .. } => self.rates.exited += 1,
-            EventKind::Restarted { .. } => self.rates.restarted += 1,
+            EventKind::Started { .. } => self.happened.started += 1,
+            EventKind::Exited { .. } => self.happened.exited += 1,
+            EventKind::Restarted { .. } => self.happened.restarted += 1,
             _ => {}
         }
         if self.told < EVENTS_PER_SECOND {
@@ -281,5 +289,6 @@ impl Drop for Running<'_> {
         self.0.summary.take();
         self.0.greeting.take();
         self.0.second.take();
+        self.0.last_summary.take();
     }
 }

@@ -74,12 +74,8 @@ impl Meter {
 
     /// How much of the restart limit is used.
     pub(crate) fn limit(&self, Usage { used, max_restarts, .. }: Usage) {
-        let ratio = match (used, max_restarts) {
-            (0, _) => 0.0,
-            (_, 0) => 1.0,
-            // The restart that was one too many is noted, too.
-            (used, most) => (used as f64 / f64::from(most)).min(1.0),
-        };
+        // The restart that was one too many is noted, too; where none is allowed any is that.
+        let ratio = if used == 0 { 0.0 } else { (used as f64 / f64::from(max_restarts)).min(1.0) };
         let _ = unwind::guard(|| self.set_limit_used(ratio));
     }
 

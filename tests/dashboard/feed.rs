@@ -26,9 +26,9 @@ async fn it_tells_the_tree_and_what_happens() {
     assert_eq!(exited["comes_back"], true);
     events.happened("restarted").await;
     let tick = events.next_of("tick").await;
-    assert_eq!((&tick["rates"]["exited"], &tick["rates"]["restarted"]), (&1.into(), &1.into()));
+    assert_eq!((&tick["happened"]["exited"], &tick["happened"]["restarted"]), (&1.into(), &1.into()));
     assert_eq!(tick["tree"]["nested"][0]["snapshot"]["limit"]["used"], 1);
-    assert_eq!(events.next_of("tick").await["rates"]["exited"], 0);
+    assert_eq!(events.next_of("tick").await["happened"]["exited"], 0);
 }
 
 #[actix_web::test]
@@ -124,7 +124,7 @@ async fn a_storm_is_counted_and_its_events_are_sent_in_part() {
     while counted < 500 {
         match events.next().await.unwrap() {
             (kind, tick) if kind == "tick" => {
-                counted += tick["rates"]["started"].as_u64().unwrap();
+                counted += tick["happened"]["started"].as_u64().unwrap();
                 left_out += tick["left_out"].as_u64().unwrap();
             }
             _ => sent += 1,

@@ -15,6 +15,7 @@ mod support;
 mod addresses;
 mod calls;
 mod child_specs;
+mod events;
 mod faults;
 mod keys;
 mod naming;

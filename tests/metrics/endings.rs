@@ -5,7 +5,7 @@ use actix_dynamic_supervisor::{prelude::*, Builder};
 use metrics::with_local_recorder;
 
 use super::{
-    block, measured, really_measured,
+    block, eventually, measured, really_measured,
     recorder::Figures,
     support::{
         script::{slow_to_stop, stubborn},
@@ -196,9 +196,7 @@ fn by_the_end_of_an_arbiter_of_a_pool() {
         for child in &children {
             child.addr.send(Ask).await.unwrap();
         }
-        while figures.sum("restarts_total") < 2.0 {
-            tokio::task::yield_now().await;
-        }
+        eventually("both run again", async || figures.sum("restarts_total") == 2.0).await;
         assert_eq!((figures.children("running"), figures.sum("children")), (3.0, 3.0));
         assert_eq!(figures.sum_of("exits_total", ("reason", "arbiter_gone")), 2.0);
         supervisor.stop().await.unwrap();
@@ -215,7 +213,7 @@ fn by_the_end_of_an_arbiter_that_its_spec_has_named() {
         assert_eq!(figures.children("running"), 1.0);
         arbiter.stop();
         arbiter.join().unwrap();
-        while supervisor.count_children().await.unwrap().specs > 0 {}
+        eventually("it is removed", async || supervisor.count_children().await.unwrap().specs == 0).await;
         expect_none(figures);
         assert!(!child.addr.connected());
         assert_eq!(figures.sum_of("exits_total", ("reason", "arbiter_gone")), 1.0);
@@ -230,9 +228,8 @@ fn by_being_left_behind_on_a_thread_that_is_blocked() {
         let child = supervisor.start_child(spec).await.unwrap();
         let release = block(&child.addr).await;
         let stopped = supervisor.stop_with(ExitReason::Shutdown, std::time::Duration::ZERO);
-        while figures.sum_of("exits_total", ("reason", "unresponsive")) < 1.0 {
-            tokio::task::yield_now().await;
-        }
+        let left = async || figures.sum_of("exits_total", ("reason", "unresponsive")) == 1.0;
+        eventually("it is left behind", left).await;
         expect_none(figures);
         drop(release);
         assert_eq!(stopped.await.unwrap().unresponsive, [child.id]);
@@ -249,9 +246,7 @@ fn by_being_taken_over_from_a_thread_that_is_blocked() {
         let child = supervisor.start_child(spec).await.unwrap();
         let release = block(&child.addr).await;
         assert_eq!(child.addr.send(Ask).await.unwrap(), 2);
-        while figures.sum("restarts_total") < 1.0 {
-            tokio::task::yield_now().await;
-        }
+        eventually("it runs again", async || figures.sum("restarts_total") == 1.0).await;
         assert_eq!((figures.children("running"), figures.sum("children")), (1.0, 1.0), "the old one is not counted");
         assert_eq!(figures.sum_of("exits_total", ("reason", "unresponsive")), 1.0);
         drop(release);

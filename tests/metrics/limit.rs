@@ -30,6 +30,7 @@ fn it_rises_with_each_restart_and_falls_as_they_get_old() {
         assert_eq!(figures.values(RATIO), [0.5], "after 11 seconds the first does not");
         tokio::time::sleep(SECOND * 4).await;
         assert_eq!(figures.values(RATIO), [0.0], "after 15 seconds none does");
+        assert_eq!(figures.times(RATIO), 1 + 3 + 2, "once when it started, and each time it rose or fell");
 
         crash(&child.addr).await;
         assert_eq!(figures.values(RATIO), [0.25]);

@@ -35,6 +35,9 @@ use self::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Longer than anything here takes; only a test that fails waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A [`world`] whose supervisors tell their figures to these.
 fn measured(test: impl AsyncFnOnce(&Figures)) {
     let figures = Figures::default();
@@ -45,6 +48,15 @@ fn measured(test: impl AsyncFnOnce(&Figures)) {
 fn really_measured(test: impl AsyncFnOnce(&Figures)) {
     let figures = Figures::default();
     with_local_recorder(&figures, || real_world(test(&figures)));
+}
+
+/// Waits for what other threads do.
+async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < PATIENCE, "{what} does not come about");
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Crashes a child, and waits until it handles messages again.

@@ -17,6 +17,8 @@ pub struct Figures(Arc<Mutex<State>>);
 struct State {
     series: BTreeMap<Series, Vec<f64>>,
     described: BTreeSet<String>,
+    /// How often each figure was told.
+    times: BTreeMap<String, usize>,
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -56,6 +58,11 @@ impl Figures {
         self.0.lock().unwrap().series.keys().cloned().collect()
     }
 
+    /// How often a counter or gauge was told.
+    pub fn times(&self, name: &str) -> usize {
+        self.0.lock().unwrap().times.get(name).copied().unwrap_or_default()
+    }
+
     pub fn described(&self) -> BTreeSet<String> {
         self.0.lock().unwrap().described.clone()
     }
@@ -82,6 +89,7 @@ struct One(Figures, Series);
 impl One {
     fn change(&self, change: impl FnOnce(f64) -> f64) {
         let mut state = self.0 .0.lock().unwrap();
+        *state.times.entry(self.1.name.clone()).or_default() += 1;
         let values = state.series.entry(self.1.clone()).or_insert_with(|| vec![0.0]);
         values[0] = change(values[0]);
         // Contained by who tells it; but it poisons the lock, so the test hears of it.

@@ -43,6 +43,9 @@ struct Counts {
     starts: AtomicU64,
     arbiters: AtomicU64,
     blocks: AtomicU64,
+    snapshots: AtomicU64,
+    /// Messages that waited when a snapshot looked.
+    counted: AtomicU64,
     lost: AtomicU64,
     duplicate: AtomicU64,
     wrong: AtomicU64,
@@ -113,6 +116,16 @@ impl History {
         add(if deed == Deed::Block { &self.counts.blocks } else { &self.counts.arbiters });
     }
 
+    /// A snapshot has counted as many messages in all queues.
+    pub(crate) fn looked(&self, counted: u64) {
+        add(&self.counts.snapshots);
+        self.counts.counted.fetch_add(counted, Ordering::SeqCst);
+    }
+
+    pub(crate) fn looked_wrong(&self, what: String) {
+        self.wrong(format!("a snapshot: {what}"));
+    }
+
     pub(crate) fn open(&self, jobs: u64) -> u64 {
         let number = self.next.fetch_add(1, Ordering::SeqCst);
         self.counts.jobs.fetch_add(jobs, Ordering::SeqCst);
@@ -166,8 +179,8 @@ impl History {
 
     pub(crate) fn summary(&self) -> Summary {
         let count = |count: &AtomicU64| count.load(Ordering::SeqCst);
-        let Counts { jobs, crashes, terminations, starts, arbiters, blocks, lost, duplicate, wrong, unresolved } =
-            &self.counts;
+        let Counts { jobs, crashes, terminations, starts, arbiters, blocks, snapshots, counted, .. } = &self.counts;
+        let Counts { lost, duplicate, wrong, unresolved, .. } = &self.counts;
         let alive: i64 = self.clerks.iter().map(|life| life.alive.load(Ordering::SeqCst)).sum();
         Summary {
             jobs: count(jobs),
@@ -176,6 +189,8 @@ impl History {
             starts: count(starts),
             arbiters: count(arbiters),
             blocks: count(blocks),
+            snapshots: count(snapshots),
+            counted: count(counted),
             lost: count(lost),
             duplicate: count(duplicate),
             wrong: count(wrong),
@@ -194,6 +209,8 @@ pub(crate) struct Summary {
     starts: u64,
     arbiters: u64,
     blocks: u64,
+    snapshots: u64,
+    counted: u64,
     lost: u64,
     duplicate: u64,
     wrong: u64,
@@ -209,18 +226,24 @@ impl Summary {
     }
 
     pub(crate) fn is_thorough(&self) -> bool {
-        self.jobs > 1000 && self.crashes > 10 && self.terminations > 1 && self.arbiters > 1 && self.blocks > 0
+        let is_watched = self.snapshots > 10 && self.counted > 100;
+        self.jobs > 1000
+            && self.crashes > 10
+            && self.terminations > 1
+            && self.arbiters > 1
+            && self.blocks > 0
+            && is_watched
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { jobs, crashes, terminations, starts, arbiters, blocks, .. } = self;
+        let Self { jobs, crashes, terminations, starts, arbiters, blocks, snapshots, counted, .. } = self;
         let Self { lost, duplicate, wrong, unresolved, alive, details, .. } = self;
         write!(
             f,
             "jobs: {jobs}, crashes: {crashes}, terminations: {terminations}, starts: {starts}, arbiters ended: {arbiters}, \
-             threads blocked: {blocks}; lost: {lost}, duplicate: {duplicate}, wrong: {wrong}, unresolved: {unresolved}, \
+             threads blocked: {blocks}, snapshots: {snapshots}, counted in queues: {counted}; lost: {lost}, duplicate: {duplicate}, wrong: {wrong}, unresolved: {unresolved}, \
              left alive: {alive}"
         )?;
         details.iter().try_for_each(|what| write!(f, "\n  wrong: {what}"))

@@ -1,5 +1,6 @@
 //! Everything at once, under real threads, for a while: 2,000 keyed children on two arbiters are asked, crashed, terminated
-//! and started again, while arbiters die and threads are blocked. What happened is recorded and checked.
+//! and started again, while arbiters die, threads are blocked, and snapshots count what waits in their queues. What happened
+//! is recorded and checked.
 //!
 //! `SOAK_SECONDS` says for how long (20), `SOAK_SEED` with which dice.
 
@@ -9,6 +10,7 @@ mod clerk;
 mod history;
 
 use std::{
+    collections::HashSet,
     env,
     sync::Arc,
     thread,
@@ -16,10 +18,10 @@ use std::{
 };
 
 use actix::prelude::*;
-use actix_dynamic_supervisor::prelude::*;
+use actix_dynamic_supervisor::{prelude::*, Snapshot};
 
 use self::{
-    clerk::{spec, Clerk, Deed, Job},
+    clerk::{may_be_taken_over, spec, Clerk, Deed, Job},
     history::{Batch, History},
 };
 
@@ -39,7 +41,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn nothing_is_lost_done_twice_answered_wrongly_or_left_open() {
     let seconds = env::var("SOAK_SECONDS").map_or(20, |seconds| seconds.parse().expect("a number of seconds"));
     let seed: u64 = env::var("SOAK_SEED").map_or(1, |seed| seed.parse().expect("a number"));
-    std::panic::set_hook(Box::new(|_| {}));
+    std::panic::set_hook(Box::new(|info| {
+        // Those of the children are meant, and are many.
+        if !info.to_string().ends_with("as told") {
+            eprintln!("{info}");
+        }
+    }));
     let history = Arc::new(History::new(KEYS));
 
     let told = Arc::clone(&history);
@@ -61,7 +68,9 @@ fn nothing_is_lost_done_twice_answered_wrongly_or_left_open() {
                 thread::spawn(move || ask(&supervisor, &history, seed * 1000 + asker, until))
             })
             .collect();
+        let looks = actix::spawn(watch(supervisor.clone(), Arc::clone(&told), until));
         trouble(&supervisor, &told, seed, until).await;
+        looks.await.unwrap();
         for asker in askers {
             while !asker.is_finished() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -69,6 +78,11 @@ fn nothing_is_lost_done_twice_answered_wrongly_or_left_open() {
             asker.join().unwrap();
         }
 
+        let told = all_told(&supervisor).await;
+        for child in &told.children {
+            let is_counted = !may_be_taken_over(child.key.as_ref().unwrap().parse().unwrap());
+            assert_eq!(child.queued, is_counted.then_some(0), "{child}");
+        }
         // When all is quiet every child that is there can be found, and answers.
         let children = supervisor.which_children().await.unwrap();
         for child in &children {
@@ -134,6 +148,43 @@ async fn converse(supervisor: &Addr<DynamicSupervisor>, history: &Arc<History>, 
         }
     }
     history.close(outcome);
+}
+
+/// All the queues in most snapshots, those of a page of the children in some.
+fn looks_at(turn: u64) -> TakeSnapshot {
+    let request = TakeSnapshot::new().queues(true).limit(if turn.is_multiple_of(4) { 100 } else { usize::MAX });
+    request.deadline(Duration::from_millis(200))
+}
+
+/// Takes snapshots all the while: each lists every child at most once, and as many as its sums tell.
+async fn watch(supervisor: Addr<DynamicSupervisor>, history: Arc<History>, until: Instant) {
+    let mut turn = 0;
+    while Instant::now() < until {
+        let snapshot = supervisor.snapshot(looks_at(turn)).await.expect("it runs, and its own thread is not blocked");
+        turn += 1;
+        let ids: HashSet<ChildId> = snapshot.children.iter().map(|child| child.id).collect();
+        let summed: usize = snapshot.sums.iter().map(|sum| sum.children).sum();
+        let is_whole = ids.len() == snapshot.children.len() && summed == snapshot.counts.specs;
+        if !is_whole || snapshot.matched != summed {
+            history.looked_wrong(format!("{} listed, {} are there, {summed} summed up", ids.len(), snapshot.matched));
+        }
+        history.looked(snapshot.children.iter().filter_map(|child| child.queued).sum::<usize>() as u64);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A snapshot in which every child has told. One whose arbiter has just died cannot before it has settled elsewhere.
+async fn all_told(supervisor: &Addr<DynamicSupervisor>) -> Snapshot {
+    let begun = Instant::now();
+    loop {
+        let snapshot = supervisor.snapshot(looks_at(1).deadline(PATIENCE)).await.unwrap();
+        assert_eq!(snapshot.matched, snapshot.children.len());
+        match snapshot.children.iter().find(|child| child.handled.is_none()) {
+            None => return snapshot,
+            Some(child) => assert!(begun.elapsed() < PATIENCE, "it never tells: {child}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Arbiters die, and threads are blocked for longer than they may.

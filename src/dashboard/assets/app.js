@@ -16,7 +16,7 @@ const view = { supervisor: null, child: null, q: '', state: '', module: '', orde
 const list = { children: [], matched: 0, next: null, silent: [], at: 0, error: null, loaded: false };
 const detail = { child: null, at: 0, error: null };
 const expanded = new Map();
-const log = { lines: [], paused: false, missed: 0 };
+const log = { lines: [], paused: false };
 const history = { started: [], exited: [], restarted: [] };
 
 // ---------------------------------------------------------------- making and keeping nodes
@@ -147,20 +147,21 @@ const budgetText = (limit) => `${limit.used} of ${count(limit.max_restarts, 'res
 
 /** Carries out the newest wish; never more than one at a time, and `pauseMs` after the one before unless it is `now`. */
 function asker(ask, pauseMs) {
-  let busy = false, wanted = false, timer = null, last = -Infinity;
+  let busy = false, wanted = null, timer = null, last = -Infinity;
   const run = async () => {
     clearTimeout(timer);
     timer = null;
-    if (busy) return void (wanted = true);
+    if (busy) return void (wanted = 'now');
     busy = true;
-    wanted = false;
+    wanted = null;
     await ask();
     busy = false;
     last = performance.now();
-    if (wanted) later();
+    if (wanted === 'now') run();
+    else if (wanted) later();
   };
   const later = () => {
-    if (busy) wanted = true;
+    if (busy) wanted ??= 'later';
     else timer ??= setTimeout(run, Math.max(0, last + pauseMs - performance.now()));
   };
   return { now: run, later };
@@ -219,7 +220,7 @@ function connect() {
     const hello = JSON.parse(message.data);
     Object.assign(told, { actions: hello.actions, live: true, gone: false });
     // Who comes back has heard of most of them.
-    if (log.lines.length === 0) hello.recent.forEach(takeEvent);
+    if (log.lines.length === 0) hello.recent?.forEach(takeEvent);
     drawAll();
     askList.now();
     askDetail.now();
@@ -267,10 +268,10 @@ function takeTick(tick) {
     follow();
   }
   for (const kind of Object.keys(history)) {
-    history[kind].push(tick.rates[kind]);
+    history[kind].push((1000 * tick.happened[kind]) / Math.max(1, tick.over_ms));
     if (history[kind].length > 60) history[kind].shift();
   }
-  if (tick.left_out) addToLog({ event: 'left out', supervisor: null, text: `${count(tick.left_out, 'event')} of this second are not shown`, at: Date.now() });
+  if (tick.left_out) addToLog({ event: 'left out', supervisor: null, text: `${count(tick.left_out, 'event')} are not shown`, at: Date.now() });
   // Events say when rows change; what has none (counts of messages, new siblings) is looked at now and then.
   ticks += 1;
   if (ticks % 5 === 0) askList.later();
@@ -314,10 +315,7 @@ function takeEvent(event) {
 
 function addToLog(event) {
   log.lines.push(event);
-  if (log.lines.length > 2 * LOG_LINES) {
-    log.missed += log.paused ? log.lines.length - LOG_LINES : 0;
-    log.lines.splice(0, log.lines.length - LOG_LINES);
-  }
+  if (log.lines.length > 2 * LOG_LINES) log.lines.splice(0, LOG_LINES);
   if (!log.paused) draw(drawLog);
 }
 
@@ -375,7 +373,7 @@ function drawTiles() {
     el('dd', {}, state ? icon(state, state) : null, el('span')),
     kind ? svg('svg', { class: 'spark', viewBox: '0 0 59 20', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, svg('path')) : null),
   (node, [, value, , kind]) => {
-    setText(node.querySelector('span'), value.toLocaleString('en'));
+    setText(node.querySelector('span'), value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 1 : 0 }));
     if (kind) setAttribute(node.querySelector('path'), 'd', spark(history[kind]));
   });
 }
@@ -410,8 +408,7 @@ function treeRows() {
 function drawTree() {
   const rows = treeRows();
   keyed($('tree'), rows, (row) => row.id ?? 'all', () => {
-    const node = el('li', { role: 'treeitem', tabindex: -1 }, svg('svg', { class: 'indent' }), el('span', { class: 'toggle' }), el('span', { class: 'kind' }), el('span', { class: 'name any' }), el('span', { class: 'down warn' }), budgetBar(false), el('span', { class: 'count' }));
-    return node;
+    return el('li', { role: 'treeitem', tabindex: -1 }, svg('svg', { class: 'indent' }), el('span', { class: 'toggle' }), el('span', { class: 'kind' }), el('span', { class: 'name any' }), el('span', { class: 'down warn' }), budgetBar(false), el('span', { class: 'count' }));
   }, (node, row) => {
     const [indent, toggle, kind, name, down, budget, number] = node.children;
     node.row = row;
@@ -515,7 +512,6 @@ for (const kind of ['pointermove', 'keydown']) $('list-scroll').addEventListener
 /** While somebody points into the list, or walks through it, rows do not move away under them. */
 function inOrder(children) {
   const held = performance.now() - touchedAt < 3000 && list.shown;
-  document.body.classList.toggle('still', Boolean(held));
   if (!held) return children;
   const place = new Map(list.shown.map((id, place) => [id, place]));
   return [...children].sort((one, other) => (place.get(one.id) ?? Infinity) - (place.get(other.id) ?? Infinity) || 0);
@@ -529,18 +525,17 @@ function drawList() {
   list.shown = children.map((child) => child.id);
   const isFiltered = view.q || view.state || view.module;
   setText($('list-note'), list.error ? `Not up to date: ${list.error}` : list.loaded ? [`${count(list.matched, 'child', 'children')}${isFiltered ? ' found' : ''}`, view.order === 'worst' ? 'worst first' : 'in start order', ...list.silent.map((path) => `no answer from ${path}`)].join(' · ') : 'loading');
-  keyed($('rows'), children, (child) => child.id, (child) => el('tr', { role: 'row', tabindex: -1, class: list.drawn ? 'fresh' : null },
-    el('td', { role: 'gridcell' }, el('span', { class: 'any' }), el('small', { class: 'any mono' })),
-    el('td', { role: 'gridcell', class: 'state' }, el('span', { class: 'sign' }), ' ', el('span'), el('small')),
-    el('td', { role: 'gridcell' }, el('span', { class: 'any' }), el('small', { class: 'any' })),
-    el('td', { role: 'gridcell', class: 'number' }),
-    el('td', { role: 'gridcell' }, el('span', { class: 'sign' }), ' ', el('span', { class: 'any' }), el('small'))), drawRow);
-  list.drawn = list.loaded;
+  keyed($('rows'), children, (child) => child.id, (child) => el('tr', { tabindex: -1 },
+    el('td', {}, el('span', { class: 'any' }), el('small', { class: 'any mono' })),
+    el('td', { class: 'state' }, el('span', { class: 'sign' }), ' ', el('span'), el('small')),
+    el('td', {}, el('span', { class: 'any' }), el('small', { class: 'any' })),
+    el('td', { class: 'number' }),
+    el('td', {}, el('span', { class: 'sign' }), ' ', el('span', { class: 'any' }), el('small'))), drawRow);
   rove($('rows'), (row) => row.getAttribute('aria-selected') === 'true');
   $('empty').hidden = !list.loaded || children.length > 0;
   setText($('empty'), isFiltered ? 'Nothing matches. Esc clears the search.' : 'No children.');
   const left = list.matched - children.length, atEnd = view.rows >= MOST_ROWS, goesOn = atEnd && list.next;
-  $('more').hidden = !list.loaded || left <= 0 || (atEnd && !list.next && view.rows >= list.matched) || (atEnd && !list.next);
+  $('more').hidden = !list.loaded || left <= 0 || (atEnd && !list.next);
   setText($('more'), goesOn ? 'Next page' : `${Math.min(PAGE, left)} more`);
   $('back').hidden = !view.after;
   drawAges();
@@ -655,12 +650,19 @@ $('close').addEventListener('click', closeChild);
 
 function drawDetail() {
   $('close').hidden = !view.child;
-  // Nodes are made anew only when what they show has changed; what has the focus is found again by its name.
-  const content = view.child ? childDetail() : supervisorDetail();
-  const focused = document.activeElement?.dataset?.act, top = $('detail').scrollTop;
-  $('detail').replaceChildren(...content);
-  $('detail').scrollTop = top;
-  if (focused) $('detail').querySelector(`[data-act="${focused}"]`)?.focus({ preventScroll: true });
+  const selection = getSelection();
+  // Somebody is about to copy from it.
+  if (detail.shown === view.child && !selection.isCollapsed && $('detail').contains(selection.anchorNode)) return;
+  detail.shown = view.child;
+  const content = (view.child ? childDetail() : supervisorDetail()).filter(Boolean), before = [...$('detail').childNodes];
+  // What has the focus is found again by its name.
+  const focused = document.activeElement?.dataset?.act;
+  content.forEach((node, place) => {
+    if (!before[place]) $('detail').append(node);
+    else if (!before[place].isEqualNode(node)) before[place].replaceWith(node);
+  });
+  for (const node of before.slice(content.length)) node.remove();
+  if (focused) $('detail').querySelector(`[data-act="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
 const fact = (name, ...value) => (value[0] === null || value[0] === undefined ? [] : [el('dt', {}, name), el('dd', { class: 'any' }, ...value)]);
@@ -681,12 +683,12 @@ function supervisorDetail() {
   const parts = [];
   if (snapshot) {
     const { active, workers, supervisors: nested } = snapshot.counts;
-    parts.push(el('dl', {}, ...fact('Path', snapshot.path), ...fact('Id', snapshot.id), ...fact('State', snapshot.state), ...fact('Running for', duration(snapshot.age_ms)),
-      ...fact('Children', `${count(workers, 'worker')}, ${count(nested, 'supervisor')}, ${active} active${snapshot.max_children === null ? '' : ` (at most ${snapshot.max_children})`}`)));
+    parts.push(el('dl', {}, ...fact('Path', one.path), ...fact('Id', snapshot.id), ...fact('State', snapshot.state), ...fact('Running for', duration(snapshot.age_ms)),
+      ...fact('Children', `${count(workers, 'worker')}, ${count(nested, 'supervisor')}, ${active.toLocaleString('en')} active${snapshot.max_children === null ? '' : ` (at most ${snapshot.max_children.toLocaleString('en')})`}`)));
     parts.push(limitPart(snapshot.limit, 'Restart limit'));
   } else {
     const near = shown.filter(({ limit }) => budgetLook(limit)).sort((one, other) => other.limit.used / other.limit.max_restarts - one.limit.used / one.limit.max_restarts);
-    parts.push(el('h3', {}, 'Restart limits half used up, or more'), near.length ? '' : el('p', {}, 'None.'));
+    parts.push(el('h3', {}, 'Restart limits half used up, or more'), near.length ? null : el('p', {}, 'None.'));
     for (const { id, path, limit } of near.slice(0, 8)) {
       const bar = budgetBar(true);
       setBudget(bar, limit);
@@ -835,9 +837,18 @@ function drawLog() {
     return el('li', {}, el('time', {}, clock(line.at)), el('span', { class: 'kind' }, icon(sign, kind), ` ${line.event.replaceAll('_', ' ')}`),
       line.child ? el('button', { type: 'button', onclick: () => openChild(line.child.id) }, line.text) : el('span', { class: 'any' }, line.text));
   }, () => {});
+  // One of them can be reached with Tab, the others with the arrows from there.
+  const buttons = [...$('log').querySelectorAll('button')], current = buttons.find((button) => button === document.activeElement) ?? buttons[0];
+  for (const button of buttons) button.tabIndex = button === current ? 0 : -1;
   setText($('log-note'), log.paused ? 'paused' : log.lines.length ? '' : 'Nothing has happened since this page was opened.');
 }
 
+$('log').addEventListener('keydown', (event) => {
+  const buttons = [...$('log').querySelectorAll('button')], by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!by) return;
+  buttons[buttons.indexOf(event.target) + by]?.focus();
+  event.preventDefault();
+});
 $('log-q').addEventListener('input', () => draw(drawLog));
 $('log-here').addEventListener('change', () => draw(drawLog));
 $('clear').addEventListener('click', () => {
