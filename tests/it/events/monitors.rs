@@ -70,7 +70,10 @@ fn it_waits_for_an_end_that_comes_later() {
         pass(1000).await;
         scene.supervisor.terminate_child(child.id).await.unwrap();
         let (end, is_over) = waits.await.unwrap();
-        assert_eq!((end.unwrap().to_string(), is_over), (format!("{} incarnation 1 exited after 1.0 s: shutdown", child.id), true));
+        assert_eq!(
+            (end.unwrap().to_string(), is_over),
+            (format!("{} incarnation 1 exited after 1.0 s: shutdown", child.id), true)
+        );
     });
 }
 
@@ -161,7 +164,11 @@ fn an_end_whose_notice_the_supervisor_does_not_live_to_see_is_told_as_it_was() {
         settle().await;
         let told = super::read(&mut events);
         assert_eq!(ends(&mut monitor)[1..], ["."]);
-        assert!(told.contains(&"1#1 exited after 0: panicked: boom".to_owned()) || told.iter().any(|told| told.contains("boom, back")), "{told:?}");
+        assert!(
+            told.contains(&"1#1 exited after 0: panicked: boom".to_owned())
+                || told.iter().any(|told| told.contains("boom, back")),
+            "{told:?}"
+        );
     });
 }
 

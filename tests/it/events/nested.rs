@@ -78,13 +78,7 @@ fn a_stream_of_a_nested_one_goes_on_over_its_restarts_and_ends_with_it() {
         settle().await;
         assert_eq!(
             read(&mut events),
-            [
-                "1#1 started",
-                "1#1 exited after 0: shutdown, asked",
-                "ends: killed",
-                "begins",
-                "1#1 started",
-            ]
+            ["1#1 started", "1#1 exited after 0: shutdown, asked", "ends: killed", "begins", "1#1 started",]
         );
         scene.supervisor.terminate_child(nested.id).await.unwrap();
         assert_eq!(read(&mut events), ["closes 1", "1#1 exited after 0: shutdown, asked", "ends: shutdown", "."]);
@@ -100,7 +94,8 @@ fn each_of_its_lives_has_an_id_of_its_own_and_the_same_path() {
         scene.supervisor.kill_child(nested.id).await.unwrap();
         probe(&nested.addr).await;
         scene.told().await;
-        let origins: Vec<_> = std::iter::from_fn(|| events.next().now_or_never()?).map(|event| event.supervisor).collect();
+        let origins: Vec<_> =
+            std::iter::from_fn(|| events.next().now_or_never()?).map(|event| event.supervisor).collect();
         assert_ne!(origins.first().unwrap().id, origins.last().unwrap().id);
         assert!(origins.iter().all(|origin| origin.path == origins[0].path && &*origin.name == "n4"));
     });
