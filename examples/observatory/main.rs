@@ -140,7 +140,8 @@ impl LastWords {
 
 impl Drop for LastWords {
     fn drop(&mut self) {
-        if let (true, Some(words)) = (thread::panicking(), &*LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner)) {
+        if let (true, Some(words)) = (thread::panicking(), &*LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner))
+        {
             complain(format_args!("observatory: {words}"));
         }
     }

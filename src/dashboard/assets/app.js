@@ -297,9 +297,10 @@ function indexTree(snapshot, level, parent, child, calledAbove) {
   const path = parent ? `${supervisors.get(parent).path}/${name}` : name;
   supervisors.set(id, { id, name, path, level, parent, child, snapshot });
   for (const nested of snapshot.nested) {
-    const { child, name: called, silent } = nested, key = `child ${child}`;
+    const { child, name: called } = nested, key = `child ${child}`;
+    const silent = nested.silent ?? 'not asked', word = nested.state === 'restarting' ? 'restarting' : 'silent';
     if (nested.snapshot) indexTree(nested.snapshot, level + 1, id, child, called);
-    else supervisors.set(key, { id: key, name: called, path: `${path}/${called}`, level: level + 1, parent: id, child, silent: silent ?? 'not asked' });
+    else supervisors.set(key, { id: key, name: called, path: `${path}/${called}`, level: level + 1, parent: id, child, silent, word });
   }
 }
 
@@ -424,7 +425,7 @@ function drawTree() {
     }
     setText(name, row.name);
     setAttribute(name, 'title', row.path ?? null);
-    setText(down, row.silent ? 'silent' : snapshot?.state === 'closing' ? 'closing' : notRunning ? `${notRunning} down` : '');
+    setText(down, row.silent ? row.word : snapshot?.state === 'closing' ? 'closing' : notRunning ? `${notRunning} down` : '');
     setAttribute(budget, 'class', limit ? `budget ${budgetLook(limit)}` : 'budget none');
     if (limit) setBudget(budget, limit);
     setText(number, snapshot ? snapshot.counts.specs.toLocaleString('en') : '');
@@ -435,7 +436,7 @@ function drawTree() {
     setAttribute(node, 'aria-setsize', row.of ?? null);
     setAttribute(node, 'aria-disabled', row.silent || row.more ? true : null);
     setAttribute(node, 'title', row.silent ? `${row.path}: ${row.silent}` : limit ? budgetText(limit) : null);
-    setAttribute(node, 'aria-label', row.silent ? `${row.name}, silent: ${row.silent}` : snapshot ? `${row.name}, ${count(snapshot.counts.specs, 'child', 'children')}, ${notRunning ? `${notRunning} not running, ` : ''}${budgetText(limit)}` : row.name);
+    setAttribute(node, 'aria-label', row.silent ? `${row.name}, ${row.word}: ${row.silent}` : snapshot ? `${row.name}, ${count(snapshot.counts.specs, 'child', 'children')}, ${notRunning ? `${notRunning} not running, ` : ''}${budgetText(limit)}` : row.name);
   });
   rove($('tree'), (node) => node.getAttribute('aria-selected') === 'true');
 }
