@@ -50,8 +50,7 @@ impl Handler<Job> for Worker {
     }
 }
 
-fn reporter(
-) -> Child<Reporter, (), impl FnMut(&mut StartContext<Reporter>) -> Starting<Reporter> + Send + 'static> {
+fn reporter() -> Child<Reporter, (), impl FnMut(&mut StartContext<Reporter>) -> Starting<Reporter> + Send + 'static> {
     Child::new(Reporter::default)
 }
 

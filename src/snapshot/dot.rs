@@ -111,7 +111,8 @@ fn of_limit(limit: &RestartLimit) -> &'static str {
 
 /// `id`, `label` and `tooltip` are text; what users wrote into them has been escaped before, so each line break is ours.
 fn node(dot: &mut String, id: &str, look: &str, label: &str, tooltip: &str) {
-    let _ = writeln!(dot, "  {} [{look}, label={}, tooltip={}];", quoted(id), quoted(label), quoted(&text::clip(tooltip)));
+    let _ =
+        writeln!(dot, "  {} [{look}, label={}, tooltip={}];", quoted(id), quoted(label), quoted(&text::clip(tooltip)));
 }
 
 fn edge(dot: &mut String, from: &str, to: &str) {

@@ -44,7 +44,14 @@ impl Snapshot {
 
     fn tell_own(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (children, active) = (self.counts.specs, self.counts.active);
-        write!(f, "{} [{}] {} for {}", text::clip(&self.name), self.id, self.state, text::brief(self.started.elapsed()))?;
+        write!(
+            f,
+            "{} [{}] {} for {}",
+            text::clip(&self.name),
+            self.id,
+            self.state,
+            text::brief(self.started.elapsed())
+        )?;
         write!(f, ", children: {children}")?;
         if let Some(max_children) = self.max_children {
             write!(f, " of {max_children}")?;

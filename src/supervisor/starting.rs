@@ -12,6 +12,7 @@ use actix::{Addr, ArbiterHandle, AsyncContext, Context, Handler, Message};
 
 use super::{
     hosts::Site,
+    listening::Follows,
     messages::{StartChild, Started},
     now,
     reply::Reply,
@@ -439,12 +440,16 @@ impl DynamicSupervisor {
                 let _ = unwind::dispose(failure);
                 self.ended_as_told(id, entry, None, ctx);
             }
-            AfterTry::Forget(entry) => {
+            AfterTry::Forget(mut entry) => {
                 let child = Offender { incarnation, ..offender(id, &entry) };
                 if entry.phase() == Phase::Restarting {
                     self.teller.tell(&Fact::Declined { child }, now);
-                } else if !matches!(failure, StartFailure::Ignored) {
-                    self.teller.tell(&Fact::StartFailed { child, failure: &failure }, now);
+                } else {
+                    // One that declines is no failure.
+                    if !matches!(failure, StartFailure::Ignored) {
+                        self.teller.tell(&Fact::StartFailed { child, failure: &failure }, now);
+                    }
+                    self.tell_watchers(id, &mut entry, failure.as_exit(), Follows::Nothing);
                 }
                 self.forget(id, entry, Err(failure.into()), ctx);
             }

@@ -42,9 +42,11 @@ pub(crate) fn draw(scene: &Scene<'_>, size: Size, paint: Paint) -> Vec<String> {
     let events_shown = events.len().min(EVENTS).min(room / 3);
     let tree_shown = tree.len().min(room.saturating_sub(events_shown) * 2 / 3);
     let worst_shown = worst.len().min(room.saturating_sub(events_shown + tree_shown));
-    for (title, part, shown) in
-        [("SUPERVISORS", tree, tree_shown), ("CHILDREN, THE WORST FIRST", worst, worst_shown), ("EVENTS, THE LAST FIRST", events, events_shown)]
-    {
+    for (title, part, shown) in [
+        ("SUPERVISORS", tree, tree_shown),
+        ("CHILDREN, THE WORST FIRST", worst, worst_shown),
+        ("EVENTS, THE LAST FIRST", events, events_shown),
+    ] {
         let left_out = part.len() - shown;
         let more = if left_out > 0 { format!(" (and {left_out} more)") } else { String::new() };
         lines.extend([Line::default(), Line::new(Style::Bold, title).and(Style::Dim, more)]);
@@ -128,12 +130,15 @@ fn supervisor(row: &Row<'_>, names: usize) -> Line {
                 .and(alarm(limit), bar(limit.used, limit.max_restarts as usize, BAR))
                 .and(Style::Plain, format!(" {limit}"))
         }
-        Is::NotTold(branch) => line.and(Style::Bad, match &branch.told {
-            Told::Silent { .. } if branch.state == ChildState::Restarting => "restarting".to_owned(),
-            Told::Silent { within } => format!("does not answer within {}", brief(*within)),
-            Told::Gone => "is gone".to_owned(),
-            _ => "not asked".to_owned(),
-        }),
+        Is::NotTold(branch) => line.and(
+            Style::Bad,
+            match &branch.told {
+                Told::Silent { .. } if branch.state == ChildState::Restarting => "restarting".to_owned(),
+                Told::Silent { within } => format!("does not answer within {}", brief(*within)),
+                Told::Gone => "is gone".to_owned(),
+                _ => "not asked".to_owned(),
+            },
+        ),
     }
 }
 
@@ -154,8 +159,9 @@ fn worst(scene: &Scene<'_>) -> Vec<Line> {
         let fell = |ended: Instant| scene.now.saturating_duration_since(ended).as_secs() <= 60;
         child.lives.iter().filter(|life| fell(life.ended)).count()
     };
-    let badness =
-        |child: &ChildInfo| (child.state == ChildState::Restarting, lately(child), child.restarts, child.state != ChildState::Running);
+    let badness = |child: &ChildInfo| {
+        (child.state == ChildState::Restarting, lately(child), child.restarts, child.state != ChildState::Running)
+    };
     let supervisors = scene.snapshot.supervisors();
     let children = supervisors.flat_map(|of| of.children.iter().map(move |child| (of, child)));
     let mut worst: Vec<_> = children.filter(|(_, child)| badness(child) > (false, 0, 0, false)).collect();

@@ -35,9 +35,9 @@ fn lettered(text: &str, ids: &[SupervisorId]) -> String {
     ids.iter().zip('A'..).fold(text.to_owned(), |text, (id, letter)| {
         // Durations look like ids of children, but stand elsewhere.
         let before = ["─ ", "\n", ": ", "; one too many: ", "\"", " by "];
-        let text = before.iter().fold(text, |text, before| {
-            text.replace(&format!("{before}{id}."), &format!("{before}{letter}."))
-        });
+        let text = before
+            .iter()
+            .fold(text, |text, before| text.replace(&format!("{before}{id}."), &format!("{before}{letter}.")));
         text.replace(&format!("[{id}]"), &format!("[{letter}]"))
             .replace(&format!("\"s{id}\""), &format!("\"s{letter}\""))
             .replace(&format!("\"m{id}\""), &format!("\"m{letter}\""))
