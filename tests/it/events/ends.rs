@@ -115,10 +115,7 @@ fn killed_by_somebody_it_was_not_asked_and_comes_back() {
         let (child, mut monitor) = scene.watch(scene.probe()).await;
         pass(10).await;
         scene.supervisor.kill_child(child.id).await.unwrap();
-        assert_eq!(
-            scene.told().await,
-            ["1#1 started", "1#1 exited after 10: killed, back", "1#2 restarted after 0"]
-        );
+        assert_eq!(scene.told().await, ["1#1 started", "1#1 exited after 10: killed, back", "1#2 restarted after 0"]);
         assert_eq!(ends(&mut monitor), ["1 killed after 10, back"]);
     });
 }
@@ -225,10 +222,7 @@ fn who_declines_to_come_back_is_gone() {
         });
         let (child, mut monitor) = scene.watch(spec).await;
         crash(&child.addr).await;
-        assert_eq!(
-            scene.told().await,
-            ["1#1 started", "1#1 exited after 0: panicked: boom, back", "1#2 declined"]
-        );
+        assert_eq!(scene.told().await, ["1#1 started", "1#1 exited after 0: panicked: boom, back", "1#2 declined"]);
         assert_eq!(ends(&mut monitor), ["1 panicked: boom after 0, back", "2 panicked: boom away", "."]);
     });
 }
@@ -243,12 +237,7 @@ fn terminated_while_it_waits_for_its_next_try_it_is_removed() {
         scene.supervisor.terminate_child(child.id).await.unwrap();
         assert_eq!(
             scene.told().await,
-            [
-                "1#1 started",
-                "1#1 exited after 0: panicked: boom, back",
-                "1#2 try 1 in 9000",
-                "1#2 removed: shutdown",
-            ]
+            ["1#1 started", "1#1 exited after 0: panicked: boom, back", "1#2 try 1 in 9000", "1#2 removed: shutdown",]
         );
         assert_eq!(ends(&mut monitor), ["1 panicked: boom after 0, back", "2 panicked: boom away", "."]);
     });
@@ -351,7 +340,10 @@ fn given_up_by_a_try_that_failed_its_end_is_told_again() {
         let (child, mut monitor) = scene.watch(starts_once(&scene.journal, |_| {}).max_restarts(2, SECOND)).await;
         crash(&child.addr).await;
         let told = scene.told().await;
-        assert_eq!(told[told.len() - 2..], ["1#3 start failed: failed: it does not come back, back", "1#3 given up with 3 lives"]);
+        assert_eq!(
+            told[told.len() - 2..],
+            ["1#3 start failed: failed: it does not come back, back", "1#3 given up with 3 lives"]
+        );
         assert_eq!(ends(&mut monitor), ["1 panicked: boom after 0, back", "3 panicked: boom away", "."]);
     });
 }
