@@ -122,7 +122,7 @@ fn a_child_is_told_field_by_field() {
         assert!(child["longest_poll_ms"].take().is_f64());
         let expected = json!({
             "id": room.id.to_string(), "label": "label", "key": "lobby",
-            "state": "restarting", "child_type": "worker", "module": module(), "restart": "transient",
+            "state": "restarting", "parked": false, "child_type": "worker", "module": module(), "restart": "transient",
             "restarts": 0, "incarnation": 2, "state_ms": 1_200, "next_try_ms": 800, "last_exit": reason,
             "lives": [{
                 "incarnation": 1, "began_ms_ago": 6_200, "ended_ms_ago": 1_200, "uptime_ms": 5_000, "reason": reason,
@@ -210,11 +210,12 @@ fn what_nested_supervisors_told_is_a_snapshot_or_why_there_is_none() {
         assert_eq!(fields(&first["snapshot"]), fields(&told));
         assert_eq!(first["snapshot"]["path"], "root/good");
         let expected = json!({
-            "child": bad.id.to_string(), "name": "bad", "snapshot": null, "silent": "no answer within 500 ms",
+            "child": bad.id.to_string(), "name": "bad", "state": "restarting", "snapshot": null, "silent": "no answer within 500 ms",
         });
         assert_eq!(*second, expected);
         let not_asked = snapshot(&root, TakeSnapshot::new().depth(0)).await;
-        let expected = json!({"child": good.id.to_string(), "name": "good", "snapshot": null, "silent": null});
+        let expected =
+            json!({"child": good.id.to_string(), "name": "good", "state": "running", "snapshot": null, "silent": null});
         assert_eq!(not_asked["nested"][0], expected);
 
         let mut gone = root.snapshot(TakeSnapshot::new().depth(0)).await.unwrap();
@@ -420,7 +421,7 @@ fn whatever_users_say_it_is_json_and_nothing_of_it_gets_out_of_its_field() {
         let told = snapshot(&root, TakeSnapshot::new().in_start_order(None)).await;
         assert_eq!(told["children"].as_array().unwrap().len(), HOSTILE.len());
         for (child, text) in told["children"].as_array().unwrap().iter().zip(HOSTILE) {
-            assert_eq!(fields(child).len(), 18);
+            assert_eq!(fields(child).len(), 19);
             let label = child["label"].as_str().unwrap_or_default();
             assert!(label == *text || label.contains("\\u"), "{label:?} for {text:?}");
             assert_eq!(child["lives"].as_array().unwrap().len(), 4);

@@ -153,9 +153,10 @@ impl serde::Serialize for Branch {
             Told::Gone => Some("gone".to_owned()),
             Told::Snapshot(_) | Told::NotAsked => None,
         };
-        let mut branch = serializer.serialize_struct("Branch", 4)?;
+        let mut branch = serializer.serialize_struct("Branch", 5)?;
         branch.serialize_field("child", &self.child)?;
         branch.serialize_field("name", &self.name)?;
+        branch.serialize_field("state", &self.state)?;
         branch.serialize_field("snapshot", &self.snapshot())?;
         branch.serialize_field("silent", &silent)?;
         branch.end()

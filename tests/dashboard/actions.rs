@@ -124,3 +124,17 @@ async fn what_does_not_exist_cannot_be_ended() {
         web.press(&format!("/s/api/children/{id}/terminate")).await.refuses(404);
     }
 }
+
+#[actix_web::test]
+async fn the_one_after_a_child_that_is_gone_is_not_taken_for_it() {
+    let shown = supervisor();
+    let (gone, next) = (room(&shown, "gone").await, room(&shown, "next").await);
+    shown.terminate_child(gone.id).await.unwrap();
+    let web = Web::of(dashboard::scope("/s", &shown).actions(true)).await;
+    web.get(&format!("/s/api/children/{}", gone.id)).await.refuses(404);
+    for action in ["terminate", "kill"] {
+        web.press(&format!("/s/api/children/{}/{action}", gone.id)).await.refuses(404);
+    }
+    assert_eq!(shown.which_children().await.unwrap()[0].restarts, 0);
+    assert!(next.addr.connected());
+}

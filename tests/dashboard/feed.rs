@@ -76,17 +76,11 @@ async fn when_nobody_looks_any_more_it_forgets_and_begins_anew_for_the_next() {
     drop(events);
 
     // It notices with its next beat.
-    loop {
-        tokio::task::yield_now().await;
-        let mut events = web.events("/s/api/events").await;
-        if events.next_of("hello").await["recent"].as_array().unwrap().is_empty() {
-            crash(&shown, &lobby, "again").await;
-            events.happened("exited").await;
-            break;
-        }
-        drop(events);
-        events_pause().await;
-    }
+    events_pause().await;
+    let mut events = web.events("/s/api/events").await;
+    assert_eq!(events.next_of("hello").await["recent"], serde_json::json!([]));
+    crash(&shown, &lobby, "again").await;
+    events.happened("exited").await;
 }
 
 /// Longer than a beat of the feed.
@@ -132,6 +126,22 @@ async fn a_storm_is_counted_and_its_events_are_sent_in_part() {
     }
     assert_eq!(sent + left_out, 500);
     assert!(left_out > 0, "all were sent");
+}
+
+#[actix_web::test]
+async fn who_has_heard_of_an_event_sees_what_came_of_it() {
+    let shown = supervisor();
+    let lobby = room(&shown, "lobby").await;
+    let web = Web::of(dashboard::scope("/s", &shown)).await;
+    let mut events = web.events("/s/api/events").await;
+    events.next_of("tick").await;
+    for restarts in 0..3 {
+        // Answered a moment ago, and so known.
+        assert_eq!(web.json("/s/api/children").await["children"][0]["restarts"], restarts);
+        crash(&shown, &lobby, "boom").await;
+        events.happened("restarted").await;
+    }
+    assert_eq!(web.json("/s/api/children").await["children"][0]["restarts"], 3);
 }
 
 #[actix_web::test]

@@ -76,3 +76,28 @@ async fn whoever_asks_a_blocked_one_again_and_again_fills_nothing() {
     assert!(busy >= 100, "{busy}");
     drop(end);
 }
+
+#[actix_web::test]
+async fn who_asks_after_an_event_is_not_given_what_was_looked_at_before_it() {
+    let shown = supervisor();
+    let lobby = room(&shown, "lobby").await;
+    let (_, blocker) = elsewhere(&shown).await;
+    let web = Web::of(dashboard::scope("/s", &shown)).await;
+    let mut events = web.events("/s/api/events").await;
+    events.next_of("tick").await;
+    let (block, end, begun) = Block::new();
+    blocker.addr.do_send(block);
+    begun.recv().unwrap();
+
+    // It waits for the branch that is silent, and has seen the lobby already.
+    let before = web.json("/s/api/children?q=lobby");
+    let after = async {
+        shown.count_children().await.unwrap();
+        crash(&shown, &lobby, "boom").await;
+        events.happened("exited").await;
+        web.json("/s/api/children?q=lobby").await
+    };
+    let (before, after) = futures::future::join(before, after).await;
+    assert_eq!((&before["children"][0]["restarts"], &after["children"][0]["restarts"]), (&0.into(), &1.into()));
+    drop(end);
+}

@@ -110,12 +110,17 @@ const clock = (time) => new Date(time).toTimeString().slice(0, 8) + '.' + String
 
 /** What a child is called: its key, else the id its spec gave, else its own id. */
 const nameOf = (child) => child.key ?? child.label ?? child.id;
+/** What it does, in one word. */
+const stateOf = (child) => (child.parked ? 'parked' : child.state);
 /** What stands below its name. */
 const alsoCalled = (child) => [child.key !== null && child.key !== child.label ? child.label : null, nameOf(child) === child.id ? null : child.id].filter(Boolean).join(' · ');
 const supervisorOf = (childId) => childId.split('.')[0];
 
-/** The text of a reason without its place, which is told apart. */
-const reasonText = ({ text, location }) => (location && text.endsWith(`, ${location}`) ? text.slice(0, -location.length - 2) : text);
+/** The text of a reason without its place and its message, which are told apart. */
+function reasonText({ text, location, handling }) {
+  for (const end of [handling && `, handling ${handling}`, location && `, ${location}`]) if (end && text.endsWith(end)) text = text.slice(0, -end.length);
+  return text;
+}
 
 /** The sign and the colour of a reason; its text always stands beside them. */
 function reasonLook(reason) {
@@ -297,9 +302,10 @@ function indexTree(snapshot, level, parent, child, calledAbove) {
   const path = parent ? `${supervisors.get(parent).path}/${name}` : name;
   supervisors.set(id, { id, name, path, level, parent, child, snapshot });
   for (const nested of snapshot.nested) {
-    const { child, name: called, silent } = nested, key = `child ${child}`;
+    const { child, name: called } = nested, key = `child ${child}`;
+    const silent = nested.silent ?? 'not asked', word = nested.state === 'restarting' ? 'restarting' : 'silent';
     if (nested.snapshot) indexTree(nested.snapshot, level + 1, id, child, called);
-    else supervisors.set(key, { id: key, name: called, path: `${path}/${called}`, level: level + 1, parent: id, child, silent: silent ?? 'not asked' });
+    else supervisors.set(key, { id: key, name: called, path: `${path}/${called}`, level: level + 1, parent: id, child, silent, word });
   }
 }
 
@@ -424,7 +430,7 @@ function drawTree() {
     }
     setText(name, row.name);
     setAttribute(name, 'title', row.path ?? null);
-    setText(down, row.silent ? 'silent' : snapshot?.state === 'closing' ? 'closing' : notRunning ? `${notRunning} down` : '');
+    setText(down, row.silent ? row.word : snapshot?.state === 'closing' ? 'closing' : notRunning ? `${notRunning} down` : '');
     setAttribute(budget, 'class', limit ? `budget ${budgetLook(limit)}` : 'budget none');
     if (limit) setBudget(budget, limit);
     setText(number, snapshot ? snapshot.counts.specs.toLocaleString('en') : '');
@@ -435,7 +441,7 @@ function drawTree() {
     setAttribute(node, 'aria-setsize', row.of ?? null);
     setAttribute(node, 'aria-disabled', row.silent || row.more ? true : null);
     setAttribute(node, 'title', row.silent ? `${row.path}: ${row.silent}` : limit ? budgetText(limit) : null);
-    setAttribute(node, 'aria-label', row.silent ? `${row.name}, silent: ${row.silent}` : snapshot ? `${row.name}, ${count(snapshot.counts.specs, 'child', 'children')}, ${notRunning ? `${notRunning} not running, ` : ''}${budgetText(limit)}` : row.name);
+    setAttribute(node, 'aria-label', row.silent ? `${row.name}, ${row.word}: ${row.silent}` : snapshot ? `${row.name}, ${count(snapshot.counts.specs, 'child', 'children')}, ${notRunning ? `${notRunning} not running, ` : ''}${budgetText(limit)}` : row.name);
   });
   rove($('tree'), (node) => node.getAttribute('aria-selected') === 'true');
 }
@@ -550,7 +556,7 @@ function drawRow(row, child) {
   const owner = view.supervisor ? null : supervisors.get(supervisorOf(child.id))?.name;
   setText(name.children[1], [owner, alsoCalled(child)].filter(Boolean).join(' · '));
   setSign(state, child.state, child.state);
-  setText(state.children[1], child.state);
+  setText(state.children[1], stateOf(child));
   setAttribute(state.children[1], 'class', child.state);
   setText(type.children[0], shortType(child.module));
   setAttribute(type, 'title', child.module);
@@ -723,7 +729,7 @@ function childDetail() {
   const ended = Boolean(error), passed = performance.now() - detail.at, owner = supervisors.get(supervisorOf(child.id));
   const parts = [];
   if (ended) parts.push(el('p', { class: 'last bad-edge', role: 'status' }, error));
-  const state = [icon(child.state, child.state), ' ', el('strong', { class: child.state }, child.state), ` for ${coarse(child.state_ms + passed)}`];
+  const state = [icon(child.state, child.state), ' ', el('strong', { class: child.state }, stateOf(child)), ` for ${coarse(child.state_ms + passed)}`];
   if (child.next_try_ms !== null) state.push(', next try in ', el('span', { class: 'countdown', 'data-until': performance.now() + child.next_try_ms - passed }, duration(child.next_try_ms - passed)));
   parts.push(el('p', {}, ...state));
   if (child.last_exit) parts.push(lastExit(child.last_exit));
