@@ -46,6 +46,7 @@ pub trait SupervisorModule: 'static {
 /// What [`SupervisorModule::init`] may answer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and a box would be in every user's way")]
 pub enum Init {
     /// Run with these options.
     Flags(Flags),
