@@ -10,6 +10,11 @@
 mod rooms;
 
 /// Built with the feature only.
+#[cfg(all(unix, feature = "dashboard"))]
+#[path = "examples/observatory.rs"]
+mod observatory;
+
+/// Built with the feature only.
 #[cfg(all(unix, feature = "metrics"))]
 #[path = "examples/prometheus.rs"]
 mod prometheus;

@@ -34,6 +34,7 @@ const COLUMNS: &[(&str, &str)] = &[
     ("idle bytes", "resident bytes per child"),
     ("count ns", "`count_children`, whole"),
     ("which ns", "`which_children`, per child listed"),
+    ("snapshot ns", "`snapshot` of the 100 worst, per child there is; all in the supervisor's turn"),
     ("crash ns", "from a crash until the next request to that child is answered, another child each time"),
     ("stop ns", "`stop`, per child, until all are gone"),
 ];
@@ -96,6 +97,13 @@ fn measure(children: u64) -> [f64; COLUMNS.len()] {
         })
         .await;
         let which = per(children, async || drop(supervisor.which_children().await.unwrap())).await;
+        const LOOKS: u64 = 10;
+        let snapshots = per(children * LOOKS, async || {
+            for _ in 0..LOOKS {
+                drop(supervisor.snapshot(TakeSnapshot::new()).await.unwrap());
+            }
+        })
+        .await;
         let stride = addresses.len() / TIMES as usize;
         let crash = per(TIMES, async || {
             for child in addresses.iter().step_by(stride.max(1)).take(TIMES as usize) {
@@ -106,7 +114,7 @@ fn measure(children: u64) -> [f64; COLUMNS.len()] {
         .await;
         drop(addresses);
         let stop = per(children, async || drop(supervisor.stop().await.unwrap())).await;
-        [start, bytes / children as f64, count, which, crash, stop]
+        [start, bytes / children as f64, count, which, snapshots, crash, stop]
     })
 }
 

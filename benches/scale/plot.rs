@@ -9,7 +9,7 @@ const RIGHT: f64 = 150.0;
 const TOP: f64 = 20.0;
 const BOTTOM: f64 = 50.0;
 
-const COLOURS: &[&str] = &["#1b6ca8", "#d1495b", "#2e933c", "#7a5195", "#e08e1b", "#4a4a4a"];
+const COLOURS: &[&str] = &["#1b6ca8", "#d1495b", "#2e933c", "#7a5195", "#e08e1b", "#0f8b8d", "#4a4a4a"];
 
 pub(crate) fn svg(columns: &[(&str, &str)], rows: &[(u64, Vec<f64>)]) -> String {
     let highest = rows.iter().flat_map(|(_, row)| row).copied().fold(10.0, f64::max).log10().ceil();

@@ -94,19 +94,21 @@ async fn run(options: Options) -> Result<(), BoxError> {
             let supervisor = tree::start()?;
             let server = serve(listener, &supervisor)?;
             let (pages, served) = (server.handle(), actix_rt::spawn(server));
-            match terminal {
-                Some(terminal) => terminal::watch(&supervisor, &url, terminal.columns, end).await?,
+            let shown = match terminal {
+                Some(terminal) => terminal::watch(&supervisor, &url, terminal.columns, end).await,
                 None => {
                     print(&url);
                     end.await;
-                    print("stopping");
+                    Ok(())
                 }
-            }
+            };
+            print("stopping");
             // Pages that are open see how all ends.
             let report = supervisor.stop_with(ExitReason::Shutdown, Duration::from_secs(5)).await?;
             pages.stop(true).await;
             served.await??;
             print(format_args!("shutdown: {report}"));
+            shown?;
         }
     }
     Ok(())

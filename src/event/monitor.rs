@@ -80,8 +80,9 @@ pub(crate) struct Watcher(UnboundedSender<ChildEnd>);
 impl Watcher {
     /// `false` if nobody reads it any more.
     pub(crate) fn tell(&self, end: &ChildEnd) -> bool {
-        // It wakes the reader, whose waker is user code.
-        unwind::guard(|| self.0.send(end.clone())).is_ok_and(|sent| sent.is_ok())
+        // It wakes the reader, whose waker is user code. Should that panic, the end has been told all the same.
+        let _ = unwind::guard(|| self.0.send(end.clone()).is_ok());
+        self.is_read()
     }
 
     pub(crate) fn is_read(&self) -> bool {

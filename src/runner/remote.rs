@@ -361,8 +361,10 @@ impl<A: ChildActor> Runner<A> {
                 }
             }
             Command::Examine { queues, vitals } => {
-                // Who asked may be gone.
-                let _ = vitals.send(self.vitals(queues));
+                // Who asked may be gone, and on a thread that was blocked there are many of those.
+                if !vitals.is_closed() {
+                    let _ = vitals.send(self.vitals(queues));
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ mod tree;
 
 pub(crate) use self::{
     child::{why_not, ErasedAddr},
-    request::{Order, Wanted},
+    request::{Order, Search},
 };
 pub use self::{
     child::{ChildInfo, Life, RestartLimit},

@@ -1,6 +1,6 @@
 //! What a snapshot is asked to show.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use actix::Message;
 
@@ -103,7 +103,8 @@ impl TakeSnapshot {
     /// Also counts what waits in the queues of the children listed, up to 1,024 messages each. Default: no.
     ///
     /// Actix does not tell how long a queue is, so the messages are taken out and laid aside, in order: where senders wait
-    /// for room in a full mailbox, some find it. Of a child that is taken over when its thread is blocked, it is not counted.
+    /// for room in a full mailbox, some find it. The queue of a child that may be
+    /// [taken over](crate::OnUnresponsive::TakeOver) is not counted.
     pub fn queues(mut self, are_counted: bool) -> Self {
         self.queues = are_counted;
         self
@@ -155,28 +156,86 @@ impl ChildFilter {
     }
 }
 
-/// What a filter looks at.
-pub(crate) struct Wanted<'a, R> {
-    pub(crate) id: ChildId,
-    pub(crate) entry: &'a Entry<R>,
-    /// Its key as text, made only if it is needed.
-    pub(crate) key: &'a dyn Fn() -> Option<String>,
+/// Looks at one child after another for those that are to be listed.
+pub(crate) struct Search<'a> {
+    request: &'a TakeSnapshot,
+    /// Can the text be one in an id?
+    is_for_ids: bool,
+    /// Whether the type asked about last has the text: the next child is mostly of the same.
+    module: (&'static str, bool),
+    /// An id as text, in memory that is used again.
+    id: String,
 }
 
-impl TakeSnapshot {
-    pub(crate) fn wants<R>(&self, Wanted { id, entry, key }: &Wanted<'_, R>) -> bool {
-        let ChildFilter { text, state, module } = &self.filter;
+impl<'a> Search<'a> {
+    pub(crate) fn new(request: &'a TakeSnapshot) -> Self {
+        let text = request.filter.text.as_deref().unwrap_or_default();
+        let is_for_ids = text.chars().all(|letter| letter.is_ascii_digit() || letter == '.');
+        Self { request, is_for_ids, module: ("", text.is_empty()), id: String::new() }
+    }
+
+    /// `key` tells its key as text; it is asked only if that is needed.
+    pub(crate) fn wants<R>(&mut self, id: ChildId, entry: &Entry<R>, key: impl FnOnce() -> Option<String>) -> bool {
+        let ChildFilter { text, state, module } = &self.request.filter;
         let rules = &entry.rules;
-        let holds = |text: &str| {
-            let has = |name: &str| name.to_lowercase().contains(text);
-            rules.label.as_deref().is_some_and(has)
-                || has(rules.module)
-                || has(&id.to_string())
-                || key().as_deref().is_some_and(has)
-        };
-        self.only.is_none_or(|only| only == *id)
+        self.request.only.is_none_or(|only| only == id)
             && state.is_none_or(|state| state == entry.phase().into())
             && module.as_deref().is_none_or(|module| module == rules.module)
-            && text.as_deref().is_none_or(holds)
+            && text.as_deref().is_none_or(|text| {
+                rules.label.as_deref().is_some_and(|label| holds(label, text))
+                    || self.module_holds(rules.module, text)
+                    || self.id_holds(id, text)
+                    || key().is_some_and(|key| holds(&key, text))
+            })
+    }
+
+    fn module_holds(&mut self, module: &'static str, text: &str) -> bool {
+        if !std::ptr::eq(self.module.0, module) {
+            self.module = (module, holds(module, text));
+        }
+        self.module.1
+    }
+
+    fn id_holds(&mut self, id: ChildId, text: &str) -> bool {
+        self.is_for_ids && {
+            self.id.clear();
+            write!(self.id, "{id}").is_ok() && self.id.contains(text)
+        }
+    }
+}
+
+/// `text` is in small letters. Most names need no copy to be compared with it.
+fn holds(name: &str, text: &str) -> bool {
+    if name.is_ascii() {
+        let mut parts = name.as_bytes().windows(text.len().max(1));
+        text.is_empty() || parts.any(|part| part.eq_ignore_ascii_case(text.as_bytes()))
+    } else {
+        name.to_lowercase().contains(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_found_in_large_and_small_letters_of_all_scripts() {
+        let cases = [
+            ("Lobby", "lobby", true),
+            ("the LOBBY 1", "bby 1", true),
+            ("lobby", "lobby!", false),
+            ("", "a", false),
+            ("", "", true),
+            ("a", "", true),
+            ("ÄRGER", "ärg", true),
+            ("ärger", "arg", false),
+            // The sign of Kelvin is a large k.
+            ("300 \u{212a}", "300 k", true),
+            ("lobby", "ö", false),
+        ];
+        for (name, text, is_there) in cases {
+            assert_eq!(holds(name, text), is_there, "{text:?} in {name:?}");
+            assert_eq!(name.to_lowercase().contains(text), is_there, "as one would do it with copies");
+        }
     }
 }

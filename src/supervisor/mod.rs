@@ -91,8 +91,8 @@ pub struct DynamicSupervisor {
     teller: Teller,
     /// Handed to children; made when it has an address.
     link: Option<Arc<Link>>,
-    /// Those of the child started last.
-    last_rules: Option<Rc<Rules>>,
+    /// Those of the children started last, each once, the latest first.
+    recent_rules: Vec<Rc<Rules>>,
     extras: Extras,
     max_concurrent_starts: Option<NonZeroUsize>,
     /// Arbiters of its own, or that its children live on; most have none.
@@ -142,7 +142,7 @@ impl DynamicSupervisor {
             exits: Vec::new(),
             teller,
             link: None,
-            last_rules: None,
+            recent_rules: Vec::new(),
             extras: flags.extras.clone(),
             max_concurrent_starts: flags.max_concurrent_starts,
             hosts: (flags.placement != Placement::Same)

@@ -115,14 +115,12 @@ pub(super) fn info(id: ChildId, entry: &Entry<Seat>, vitals: Option<&Vitals>, no
     }
 }
 
-/// How a child ended that never ran.
+/// How a child ended whose first start was cut off.
 fn as_exit(error: &StartChildError) -> ExitReason {
     match error {
-        StartChildError::Panicked(report) => ExitReason::Panicked(report.clone()),
-        StartChildError::Exited(reason) => reason.clone(),
-        StartChildError::ArbiterGone => ExitReason::ArbiterGone,
         StartChildError::Terminated | StartChildError::ShuttingDown => ExitReason::Shutdown,
-        error => ExitReason::failed(unwind::text_of(error)),
+        StartChildError::ArbiterGone => ExitReason::ArbiterGone,
+        _ => ExitReason::Unknown,
     }
 }
 

@@ -12,6 +12,7 @@ use actix::{Addr, ArbiterHandle, AsyncContext, Context, Handler, Message};
 
 use super::{
     hosts::Site,
+    listening::Follows,
     messages::{StartChild, Started},
     now,
     reply::Reply,
@@ -30,6 +31,9 @@ use crate::{
     spec::{ChildSpec, Rules},
     unwind,
 };
+
+/// How many kinds of children are remembered, for the next of a kind to share its rules.
+const RECENT_RULES: usize = 8;
 
 /// What a `StartChild` is answered.
 pub(super) type Outcome<S> = Result<Started<<S as ChildSpec>::Actor, <S as ChildSpec>::Info>, StartChildError>;
@@ -141,12 +145,23 @@ impl DynamicSupervisor {
         Ok(Admitted { id, rules: self.shared(rules), start_timeout, special })
     }
 
-    /// Most children of a supervisor have the same rules as the one started before: they are kept once.
+    /// Most children of a supervisor have the same rules as one of those started before: they are kept once. That also
+    /// makes a walk over many children quick.
     fn shared(&mut self, rules: Rules) -> Rc<Rules> {
-        match &self.last_rules {
-            Some(last) if **last == rules => Rc::clone(last),
-            _ => Rc::clone(self.last_rules.insert(Rc::new(rules))),
-        }
+        let recent = &mut self.recent_rules;
+        let rules = match recent.iter().position(|known| **known == rules) {
+            Some(0) => return Rc::clone(&recent[0]),
+            Some(at) => recent.remove(at),
+            None => {
+                if recent.len() >= RECENT_RULES {
+                    // A delay may be a function of the user's.
+                    let _ = unwind::dispose(recent.pop());
+                }
+                Rc::new(rules)
+            }
+        };
+        recent.insert(0, Rc::clone(&rules));
+        rules
     }
 
     fn launch<S: ChildSpec>(&mut self, spec: S, admitted: Admitted, ctx: &mut Context<Self>) -> Begin<S> {
@@ -425,12 +440,16 @@ impl DynamicSupervisor {
                 let _ = unwind::dispose(failure);
                 self.ended_as_told(id, entry, None, ctx);
             }
-            AfterTry::Forget(entry) => {
+            AfterTry::Forget(mut entry) => {
                 let child = Offender { incarnation, ..offender(id, &entry) };
                 if entry.phase() == Phase::Restarting {
                     self.teller.tell(&Fact::Declined { child }, now);
-                } else if !matches!(failure, StartFailure::Ignored) {
-                    self.teller.tell(&Fact::StartFailed { child, failure: &failure }, now);
+                } else {
+                    // One that declines is no failure.
+                    if !matches!(failure, StartFailure::Ignored) {
+                        self.teller.tell(&Fact::StartFailed { child, failure: &failure }, now);
+                    }
+                    self.tell_watchers(id, &mut entry, failure.as_exit(), Follows::Nothing);
                 }
                 self.forget(id, entry, Err(failure.into()), ctx);
             }

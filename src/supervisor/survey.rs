@@ -30,7 +30,7 @@ use crate::{
     key::ChildKey,
     policy::ChildType,
     runner::{Examined, Vitals},
-    snapshot::{Branch, ErasedAddr, Order, Snapshot, Sum, SupervisorState, TakeSnapshot, Told, Wanted},
+    snapshot::{Branch, ErasedAddr, Order, Search, Snapshot, Sum, SupervisorState, TakeSnapshot, Told},
 };
 
 /// How much longer than its deadline a snapshot may take before the supervisor asked is taken to be blocked.
@@ -153,7 +153,7 @@ type Rank = (Badness, Reverse<u64>);
 impl DynamicSupervisor {
     fn look(&self, request: &TakeSnapshot) -> (Snapshot, AskedOthers) {
         let now = now();
-        let (mut tally, mut matched) = (Tally::default(), 0);
+        let (mut tally, mut search, mut matched) = (Tally::default(), Search::new(request), 0);
         let (mut listed, mut branches) = (Top::new(request.limit), Top::new(MAX_BRANCHES));
         // In the order of places: with a million of them the order of starts would take longer than all else.
         for (id, entry) in self.children.in_places() {
@@ -162,8 +162,7 @@ impl DynamicSupervisor {
             if entry.rules.child_type == ChildType::Supervisor {
                 branches.add(rank(Badness::default()), (id, entry));
             }
-            let key = || key_of(entry).map(ChildKey::text);
-            if !request.wants(&Wanted { id, entry, key: &key }) {
+            if !search.wants(id, entry, || key_of(entry).map(ChildKey::text)) {
                 continue;
             }
             matched += 1;

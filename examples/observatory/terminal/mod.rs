@@ -1,9 +1,9 @@
 //! The same as the page shows, in a terminal: redrawn each second.
 
-mod recent;
+pub(crate) mod recent;
 mod screen;
-mod text;
-mod view;
+pub(crate) mod text;
+pub(crate) mod view;
 
 use std::{future::Future, io, pin::pin, time::Duration};
 
@@ -12,7 +12,11 @@ use actix_dynamic_supervisor::prelude::*;
 use futures::StreamExt;
 use tokio::time::Instant;
 
-use self::{recent::Recent, screen::Screen, view::Scene};
+use self::{
+    recent::Recent,
+    screen::{Resizes, Screen},
+    view::Scene,
+};
 
 /// Draws until `end`, or until nobody reads any more.
 pub(crate) async fn watch(
@@ -21,7 +25,7 @@ pub(crate) async fn watch(
     columns: Option<usize>,
     end: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let mut screen = Screen::open(columns)?;
+    let (mut screen, mut resizes) = (Screen::open(columns)?, Resizes::new()?);
     let mut recent = Recent::default();
     let mut events = supervisor.events(Events::new().nested(true));
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
@@ -33,10 +37,14 @@ pub(crate) async fn watch(
                 recent.note(event);
                 continue;
             }
+            () = resizes.next() => screen.measure(),
             _ = seconds.tick() => {}
         }
         let Ok(snapshot) = supervisor.snapshot(TakeSnapshot::new().limit(30)).await else { continue };
         let scene = Scene { snapshot: &snapshot, recent: &recent, address, now: Instant::now() };
-        screen.show(&view::draw(&scene, screen.size(), screen.paint()))?;
+        match screen.show(&view::draw(&scene, screen.size(), screen.paint())) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            shown => shown?,
+        }
     }
 }

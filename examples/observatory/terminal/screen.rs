@@ -18,7 +18,9 @@ const DEFAULT: Size = Size { columns: 100, rows: 40 };
 
 pub(crate) struct Screen {
     is_terminal: bool,
+    /// How wide it is to be, whatever the window is.
     columns: Option<usize>,
+    window: Size,
     paint: Paint,
 }
 
@@ -31,17 +33,24 @@ impl Screen {
         if is_terminal {
             print(ENTER)?;
         }
-        Ok(Self { is_terminal, columns, paint })
+        let mut screen = Self { is_terminal, columns, window: DEFAULT, paint };
+        screen.measure();
+        Ok(screen)
+    }
+
+    /// The window may be larger or smaller than it was.
+    pub(crate) fn measure(&mut self) {
+        if self.is_terminal {
+            self.window = ask_terminal().unwrap_or(DEFAULT);
+        }
     }
 
     pub(crate) fn paint(&self) -> Paint {
         self.paint
     }
 
-    /// As it is now: it may have been resized.
     pub(crate) fn size(&self) -> Size {
-        let size = if self.is_terminal { ask_terminal().unwrap_or(DEFAULT) } else { DEFAULT };
-        Size { columns: self.columns.unwrap_or(size.columns), ..size }
+        Size { columns: self.columns.unwrap_or(self.window.columns), ..self.window }
     }
 
     pub(crate) fn show(&mut self, lines: &[String]) -> io::Result<()> {
@@ -59,6 +68,33 @@ impl Drop for Screen {
         if self.is_terminal {
             let _ = print(LEAVE);
         }
+    }
+}
+
+/// Tells when the window is resized.
+pub(crate) struct Resizes(#[cfg(unix)] tokio::signal::unix::Signal);
+
+impl Resizes {
+    #[cfg(unix)]
+    pub(crate) fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{signal, SignalKind};
+
+        signal(SignalKind::window_change()).map(Self)
+    }
+
+    #[cfg(unix)]
+    pub(crate) async fn next(&mut self) {
+        self.0.recv().await;
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self())
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) async fn next(&mut self) {
+        std::future::pending().await
     }
 }
 

@@ -56,20 +56,27 @@ impl Line {
 
     /// As it is printed, without a newline: no wider than this, and with no space at its end.
     pub(crate) fn print(&self, columns: usize, paint: Paint) -> String {
-        let (mut printed, mut room) = (String::new(), columns);
         let last = self.0.iter().rposition(|(_, text)| !text.trim_end().is_empty()).map_or(0, |at| at + 1);
-        for (at, (style, text)) in self.0[..last].iter().enumerate() {
-            let text = if at + 1 == last { text.trim_end() } else { text };
-            let is_cut = width(text) > room;
-            let text = cut(text, room);
+        let trimmed = |at, text| if at + 1 == last { str::trim_end(text) } else { text };
+        let pieces = self.0[..last].iter().enumerate().map(|(at, (style, text))| (*style, trimmed(at, text)));
+        let is_cut = pieces.clone().map(|(_, text)| width(text)).sum::<usize>() > columns;
+        // The mark of a cut takes one.
+        let mut room = columns - usize::from(is_cut && columns > 0);
+        let mut printed = String::new();
+        for (style, text) in pieces {
+            let is_too_wide = width(text) > room;
+            let mut text = start_of(text, room).to_owned();
             room -= width(&text);
+            if is_too_wide && columns > 0 {
+                text.push(CUT);
+            }
             match (paint, style.code()) {
                 (Paint::Colours, Some(code)) => {
                     let _ = write!(printed, "\u{1b}[{code}m{text}\u{1b}[0m");
                 }
                 _ => printed.push_str(&text),
             }
-            if is_cut {
+            if is_too_wide {
                 break;
             }
         }
@@ -92,23 +99,28 @@ fn harmless(text: &str) -> String {
     })
 }
 
+const CUT: char = '…';
+
 /// The first of it, so that it is no wider than this; a cut is marked.
 pub(crate) fn cut(text: &str, columns: usize) -> String {
-    if width(text) <= columns {
-        return text.to_owned();
+    match columns.checked_sub(1) {
+        _ if width(text) <= columns => text.to_owned(),
+        Some(room) => format!("{}{CUT}", start_of(text, room)),
+        None => String::new(),
     }
-    let (mut kept, mut room) = (String::new(), columns.saturating_sub(1));
-    for letter in text.chars() {
+}
+
+/// As much of it as this is wide.
+fn start_of(text: &str, columns: usize) -> &str {
+    let mut end = 0;
+    let mut room = columns;
+    for (at, letter) in text.char_indices() {
         match room.checked_sub(columns_of(letter)) {
-            Some(rest) => room = rest,
+            Some(rest) => (room, end) = (rest, at + letter.len_utf8()),
             None => break,
         }
-        kept.push(letter);
     }
-    if columns > 0 {
-        kept.push('…');
-    }
-    kept
+    &text[..end]
 }
 
 /// How many columns a text takes.

@@ -4,12 +4,9 @@ mod ends;
 mod lives;
 mod monitors;
 mod nested;
-mod spans;
 mod starts;
 mod streams;
 mod subscribers;
-mod supervisors;
-mod threads;
 mod usage;
 
 use std::time::Duration;

@@ -214,3 +214,20 @@ fn a_snapshot_of_children_whose_arbiter_has_ended_is_answered() {
         eventually("they are gone", async || look(&supervisor, all()).await.children.is_empty()).await;
     });
 }
+
+#[test]
+fn a_child_that_can_go_nowhere_when_its_arbiter_ends_answers_those_whose_messages_were_counted() {
+    real_world(async {
+        let (journal, arbiter, supervisor) = (Journal::new(), Arbiter::new(), super::patient());
+        let probe = supervisor.start_child(Probe::child(&journal).on(arbiter.handle())).await.unwrap();
+        let _gate = hold(&probe.addr).await;
+        let asked: Vec<_> = (0..5).map(|_| probe.addr.send(Ask)).collect();
+        assert_eq!(queued(&supervisor, probe.id).await, Some(5));
+        let late: Vec<_> = (0..5).map(|_| probe.addr.send(Ask)).collect();
+        arbiter.stop();
+        arbiter.join().unwrap();
+        let answers = join_all(asked).await.into_iter().chain(join_all(late).await);
+        assert!(answers.into_iter().all(|answer| answer.is_err()));
+        eventually("it is gone", async || look(&supervisor, all()).await.children.is_empty()).await;
+    });
+}
