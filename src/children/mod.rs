@@ -233,7 +233,6 @@ impl<R> Children<R> {
     ) -> Option<Option<Instant>> {
         let entry = self.present(id, incarnation).filter(|entry| entry.phase() == Phase::Cancelling)?;
         let away_since = entry.started_late(now);
-        entry.restarts = entry.restarts.saturating_add(u64::from(away_since.is_some()));
         self.inactive -= 1;
         Some(away_since)
     }

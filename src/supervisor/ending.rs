@@ -123,7 +123,7 @@ impl DynamicSupervisor {
         let Some(entry) = self.children.get(id).filter(|entry| !entry.phase().is_active()) else { return };
         let (incarnation, phase, since) = (entry.incarnation, entry.phase(), entry.since());
         if self.children.started(id, incarnation, now()) {
-            self.tell_of(id, |child| match phase {
+            self.tell_listeners_of(id, |child| match phase {
                 Phase::Starting => Fact::Started { child },
                 _ => Fact::Restarted { child, since },
             });
