@@ -237,6 +237,16 @@ impl<R> Children<R> {
         Some(away_since)
     }
 
+    /// The incarnation runs of a child that is told to end before that was noticed. It counts as no restart.
+    #[must_use]
+    pub(crate) fn started_unnoticed(&mut self, id: ChildId, incarnation: Incarnation, now: Instant) -> bool {
+        let is_away = self.present(id, incarnation).is_some_and(|entry| !entry.phase().is_active());
+        if is_away {
+            self.set_phase(id, Phase::Running, now);
+        }
+        is_away
+    }
+
     /// A try of a restart goes on.
     pub(crate) fn note_try(&mut self, id: ChildId, now: Instant) {
         if let Some(past) = self.get_mut(id).and_then(|entry| entry.past.as_mut()) {
