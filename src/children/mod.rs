@@ -233,9 +233,18 @@ impl<R> Children<R> {
     ) -> Option<Option<Instant>> {
         let entry = self.present(id, incarnation).filter(|entry| entry.phase() == Phase::Cancelling)?;
         let away_since = entry.started_late(now);
-        entry.restarts = entry.restarts.saturating_add(u64::from(away_since.is_some()));
         self.inactive -= 1;
         Some(away_since)
+    }
+
+    /// The incarnation runs of a child that is told to end before that was noticed. It counts as no restart.
+    #[must_use]
+    pub(crate) fn started_unnoticed(&mut self, id: ChildId, incarnation: Incarnation, now: Instant) -> bool {
+        let is_away = self.present(id, incarnation).is_some_and(|entry| !entry.phase().is_active());
+        if is_away {
+            self.set_phase(id, Phase::Running, now);
+        }
+        is_away
     }
 
     /// A try of a restart goes on.

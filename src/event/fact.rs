@@ -127,7 +127,6 @@ impl Fact<'_> {
                 | Self::ShutdownError { .. }
                 | Self::Residue { .. }
                 | Self::GaveUp { .. }
-                | Self::LimitNear { .. }
         )
     }
 

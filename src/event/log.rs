@@ -76,11 +76,7 @@ impl Teller {
     ///
     /// The clock is read only for a fact that is limited, heard or measured.
     pub(crate) fn tell(&mut self, fact: &Fact<'_>, now: impl Fn() -> Instant) {
-        if self.hub.is_heard() {
-            self.publish(fact, now());
-        }
-        #[cfg(feature = "metrics")]
-        let _ = unwind::guard(|| self.meter.note(fact, &now));
+        self.tell_listeners(fact, &now);
         if fact.is_limited() {
             match self.throttle.admit(now()) {
                 Admitted::No => return,
@@ -89,6 +85,15 @@ impl Teller {
             }
         }
         let _ = unwind::guard(|| log(&self.origin.name, fact, &now));
+    }
+
+    /// Tells a fact to all but the log.
+    pub(crate) fn tell_listeners(&mut self, fact: &Fact<'_>, now: impl Fn() -> Instant) {
+        if self.hub.is_heard() {
+            self.publish(fact, now());
+        }
+        #[cfg(feature = "metrics")]
+        let _ = unwind::guard(|| self.meter.note(fact, &now));
     }
 
     #[cold]

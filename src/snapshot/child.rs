@@ -65,9 +65,7 @@ pub struct ChildInfo {
     pub arbiter: Option<String>,
     /// How many messages it has handled, in all its incarnations; one on a thread of its own tells only a snapshot.
     pub handled: Option<u64>,
-    /// How many messages wait in its queue; only in a [snapshot that asks for it](TakeSnapshot::queues).
-    ///
-    /// [`TakeSnapshot::queues`]: crate::TakeSnapshot::queues
+    /// How many messages wait in its queue; only in a [snapshot that asks for it](crate::TakeSnapshot::queues).
     pub queued: Option<usize>,
     /// For how long it kept its thread at most, in one go; only where that is [measured](crate::Flags::measure).
     #[cfg_attr(feature = "serde", serde(rename = "longest_poll_ms", serialize_with = "wire::fine_millis"))]

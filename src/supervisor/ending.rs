@@ -122,8 +122,8 @@ impl DynamicSupervisor {
     fn note_start(&mut self, id: ChildId) {
         let Some(entry) = self.children.get(id).filter(|entry| !entry.phase().is_active()) else { return };
         let (incarnation, phase, since) = (entry.incarnation, entry.phase(), entry.since());
-        if self.children.started(id, incarnation, now()) {
-            self.tell_of(id, |child| match phase {
+        if self.children.started_unnoticed(id, incarnation, now()) {
+            self.tell_listeners_of(id, |child| match phase {
                 Phase::Starting => Fact::Started { child },
                 _ => Fact::Restarted { child, since },
             });

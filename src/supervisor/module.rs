@@ -46,6 +46,7 @@ pub trait SupervisorModule: 'static {
 /// What [`SupervisorModule::init`] may answer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "made once for a supervisor, and taken apart at once")]
 pub enum Init {
     /// Run with these options.
     Flags(Flags),

@@ -84,6 +84,13 @@ impl DynamicSupervisor {
         }
     }
 
+    /// The same for all but the log, where a start that was noticed too late is not worth a line.
+    pub(super) fn tell_listeners_of(&mut self, id: ChildId, fact: impl for<'a> FnOnce(Offender<'a>) -> Fact<'a>) {
+        if let Some(entry) = self.children.get(id) {
+            self.teller.tell_listeners(&fact(offender(id, entry)), now);
+        }
+    }
+
     /// An incarnation has ended, unasked, and its child with it.
     fn tell_ended(&mut self, id: ChildId, incarnation: Incarnation, entry: &mut Entry<Seat>, exit: Exit<'_>) {
         let child = Offender { incarnation, ..offender(id, entry) };

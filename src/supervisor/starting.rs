@@ -380,8 +380,8 @@ impl DynamicSupervisor {
         if !self.children.started(id, incarnation, now()) {
             match self.children.started_late(id, incarnation, now()) {
                 None => {}
-                Some(None) => self.tell_of(id, |child| Fact::Started { child }),
-                Some(Some(since)) => self.tell_of(id, |child| Fact::Restarted { child, since }),
+                Some(None) => self.tell_listeners_of(id, |child| Fact::Started { child }),
+                Some(Some(since)) => self.tell_listeners_of(id, |child| Fact::Restarted { child, since }),
             }
             return;
         }

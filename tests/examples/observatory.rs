@@ -57,7 +57,8 @@ fn it_serves_the_page_where_it_says_and_ends_in_order() {
     for signal in ["-INT", "-TERM"] {
         let mut process = run(&["0"]);
         let url = process.line();
-        let address = url.strip_prefix("http://").and_then(|url| url.strip_suffix("/supervisors/")).expect(&url).to_owned();
+        let address =
+            url.strip_prefix("http://").and_then(|url| url.strip_suffix("/supervisors/")).expect(&url).to_owned();
         assert!(address.starts_with("127.0.0.1:"), "{address}");
 
         let page = get(&address, "/supervisors/");
@@ -86,7 +87,11 @@ fn without_a_terminal_pages_follow_each_other_as_plain_text() {
         assert!(lines.iter().any(|line| line.starts_with(title)), "{title}: {lines:#?}");
     }
     assert!(lines.iter().all(|line| line.chars().count() <= 60 && !line.contains('\u{1b}')), "{lines:#?}");
-    assert!(told.stdout.ends_with("\nshutdown: stopped: 5, killed: 0, failed: 0, unresponsive: 0\n"), "{}", told.stdout);
+    assert!(
+        told.stdout.ends_with("\nshutdown: stopped: 5, killed: 0, failed: 0, unresponsive: 0\n"),
+        "{}",
+        told.stdout
+    );
     assert_eq!((told.stderr.as_str(), told.code), ("", Some(0)));
 }
 

@@ -70,20 +70,23 @@ impl Reference {
         self.see_if(is_edge, "a restart exactly one period ago counts");
         self.see_if(kept + 1 == max_restarts, "the limit of restarts is exactly reached");
         if kept < max_restarts {
-            self.warn_if_near(s, kept + 1, max_restarts);
+            self.warn_if_near(s, kept, max_restarts);
         }
         kept < max_restarts
     }
 
     /// Rule: that half, and that four fifths, of the limit are used is told when it comes about, not as long as it is so.
-    fn warn_if_near(&mut self, s: Label, used: usize, max_restarts: usize) {
-        let nearness = u8::from(2 * used >= max_restarts) + u8::from(5 * used >= 4 * max_restarts);
-        let before = std::mem::replace(&mut self.sup(s).nearness, nearness);
+    fn warn_if_near(&mut self, s: Label, kept: usize, max_restarts: usize) {
+        let near = |used: usize| u8::from(2 * used >= max_restarts) + u8::from(5 * used >= 4 * max_restarts);
+        let (used, nearness) = (kept + 1, near(kept + 1));
+        // Time alone may have made it far again.
+        let told = std::mem::replace(&mut self.sup(s).nearness, nearness);
+        let before = told.min(near(kept));
         if nearness > before {
             self.see("the limit of restarts comes near");
             self.tell(s, format!("restart limit near: {used} of {max_restarts}"));
         }
-        self.see_if(nearness < before, "the limit of restarts is far again");
+        self.see_if(before < told, "the limit of restarts is far again");
     }
 
     /// Rule: so do `max_restarts` + 1 use up the child's own.

@@ -62,6 +62,9 @@ impl Line {
                 self.is_right(notes.last(self.label()) == Some(self.instance(notes)?)).map(|()| None)
             }
             ("", "child declined to restart") if self.level == Level::DEBUG => Ok(None),
+            // Elixir does not tell these: that the limit comes near, and what is left in a mailbox.
+            ("", "restart limit near") if self.level == Level::WARN => Ok(None),
+            ("", "child is gone with messages undelivered") if self.level == Level::DEBUG => Ok(None),
             ("", "child ended") if self.level == Level::DEBUG => self.end(notes).map(|_| None),
             ("child_terminated", _) => {
                 let (instance, reason) = self.end(notes)?;

@@ -11,6 +11,7 @@ use crate::support::{settle, world, Ask, Journal, Panic, Probe};
 struct Script(Arc<Mutex<Next>>);
 
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant)]
 enum Next {
     Flags(Flags),
     Ignore,
