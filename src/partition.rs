@@ -313,6 +313,9 @@ impl Partitions {
 
     /// What happens in all partitions and below them from now on, whatever `events` says of what is nested, as a stream; and
     /// what happens to the partitions themselves.
+    ///
+    /// Partitions are on threads of their own: what they do before their supervisor has heard of this is not seen. Who must
+    /// miss nothing awaits a [`snapshot`](Self::snapshot) first.
     pub fn events(&self, events: Events) -> EventStream {
         self.0.parent.events(events.nested(true))
     }

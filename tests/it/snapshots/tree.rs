@@ -258,6 +258,8 @@ fn partitions_are_a_tree_with_names() {
         });
         let rooms = partitions.partitions(2).name("rooms").start().await.unwrap();
         let mut events = rooms.events(Events::new());
+        // Partitions are on threads of their own: what they do before their parent has heard of this is not seen.
+        rooms.snapshot(TakeSnapshot::new().deadline(PATIENCE)).await.unwrap();
         let child = rooms.start_child(Probe::child(&Journal::new()).key(1)).await.unwrap();
         let snapshot = rooms.snapshot(TakeSnapshot::new().deadline(PATIENCE)).await.unwrap();
         assert_eq!(paths(&snapshot), ["rooms", "rooms/of its own name", "rooms/partition 1"]);
