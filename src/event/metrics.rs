@@ -100,7 +100,6 @@ impl Meter {
             Fact::ChildTerminated { child, exit } | Fact::Ended { child, exit } | Fact::EndedOddly { child, exit } => {
                 self.exited(child, exit, now);
             }
-            Fact::Abandoned { child } => self.count_exit(child, "unresponsive"),
             Fact::Restarted { child, since } => {
                 self.count(RESTARTS, child);
                 histogram!(RESTART_SECONDS, self.labels(child)).record(now().saturating_duration_since(since));
@@ -124,21 +123,18 @@ impl Meter {
             | Fact::Residue { .. }
             | Fact::ThreadBlocked { .. }
             | Fact::ThreadsLeft
+            | Fact::Abandoned { .. }
             | Fact::Overran { .. } => {}
         }
     }
 
     fn exited(&self, child: Offender<'_>, exit: Exit<'_>, now: &dyn Fn() -> Instant) {
-        self.count_exit(child, exit.reason.kind());
-        if let Some(began) = exit.began {
-            histogram!(UPTIME_SECONDS, self.labels(child)).record(now().saturating_duration_since(began));
-        }
-    }
-
-    fn count_exit(&self, child: Offender<'_>, reason: &'static str) {
+        // Without it, a child has gone while it was away: the end of its last life has been counted.
+        let Some(began) = exit.began else { return };
         let mut labels = self.labels(child);
-        labels.push(Label::from_static_parts("reason", reason));
+        labels.push(Label::from_static_parts("reason", exit.reason.kind()));
         counter!(EXITS, labels).increment(1);
+        histogram!(UPTIME_SECONDS, self.labels(child)).record(now().saturating_duration_since(began));
     }
 
     fn count(&self, name: &'static str, child: Offender<'_>) {

@@ -146,3 +146,17 @@ fn a_child_that_has_used_up_its_own_restarts_is_counted_and_is_no_end_of_the_sup
         assert_eq!(supervisor.count_children().await.unwrap().specs, 0);
     });
 }
+
+#[test]
+fn a_child_that_is_removed_while_it_is_away_has_ended_once() {
+    measured(async |figures| {
+        let supervisor = DynamicSupervisor::builder().start().unwrap();
+        let spec = Probe::child(&Journal::new()).backoff(Backoff::fixed(SECOND));
+        let child = supervisor.start_child(spec).await.unwrap();
+        assert!(child.addr.send(Panic("crash")).await.is_err());
+        settle().await;
+        assert_eq!(figures.children("restarting"), 1.0);
+        supervisor.terminate_child(child.id).await.unwrap();
+        assert_eq!((figures.sum("exits_total"), figures.sum("children")), (1.0, 0.0));
+    });
+}

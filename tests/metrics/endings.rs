@@ -39,10 +39,15 @@ async fn three(figures: &Figures, builder: Builder) -> (Addr<DynamicSupervisor>,
     (supervisor, children)
 }
 
+pub(super) fn expect_one_end_for_each_life(figures: &Figures) {
+    assert_eq!(figures.sum("exits_total"), figures.sum("starts_total") + figures.sum("restarts_total"));
+}
+
 fn expect_none(figures: &Figures) {
     for state in ["starting", "running", "restarting", "stopping"] {
         assert_eq!(figures.children(state), 0.0, "{state}");
     }
+    expect_one_end_for_each_life(figures);
 }
 
 #[test]

@@ -4,7 +4,9 @@ use actix::prelude::*;
 use actix_dynamic_supervisor::prelude::*;
 
 use super::{
-    crash, measured,
+    crash,
+    endings::expect_one_end_for_each_life,
+    measured,
     recorder::Figures,
     support::{
         script::{gated, slow_to_stop, Gate},
@@ -96,6 +98,7 @@ fn whatever_is_done_to_children_the_figures_say_what_the_supervisor_says() {
         assert!(seen[1] > 1 && seen[2] > 1 && seen[3] > 1, "it has come to something: {seen:?}");
         supervisor.stop().await.unwrap();
         assert_eq!(figures.sum("children"), 0.0);
+        expect_one_end_for_each_life(figures);
     });
 }
 
