@@ -228,6 +228,9 @@ fn is_after(id: ChildId, after: Option<ChildId>) -> bool {
     after.is_none_or(|after| after.supervisor() != id.supervisor() || id.number() > after.number())
 }
 
+/// How many kinds of children are looked through before one is looked up.
+const NEAR: usize = 8;
+
 /// Children by type and state.
 #[derive(Default)]
 struct Tally {
@@ -244,11 +247,14 @@ impl Tally {
         let (module, state, number) = (entry.rules.module, entry.phase().into(), id.number());
         let is_its = |(_, sum): &(u64, Sum)| sum.state == state && std::ptr::eq(sum.module, module);
         if !self.sums.get(self.last).is_some_and(is_its) {
-            self.last = *self.kinds.entry((module.as_ptr() as usize, module.len(), state)).or_insert_with(|| {
-                let known = self.sums.iter().position(|(_, sum)| sum.state == state && sum.module == module);
-                known.unwrap_or_else(|| {
-                    self.sums.push((number, Sum { module, state, children: 0, restarts: 0 }));
-                    self.sums.len() - 1
+            let near = self.sums.iter().take(NEAR).position(is_its);
+            self.last = near.unwrap_or_else(|| {
+                *self.kinds.entry((module.as_ptr() as usize, module.len(), state)).or_insert_with(|| {
+                    let known = self.sums.iter().position(|(_, sum)| sum.state == state && sum.module == module);
+                    known.unwrap_or_else(|| {
+                        self.sums.push((number, Sum { module, state, children: 0, restarts: 0 }));
+                        self.sums.len() - 1
+                    })
                 })
             });
         }
