@@ -3,7 +3,7 @@
 //! Every child is told to end first, then all are waited for; the total time is that of the slowest. Reports about ends
 //! that were not in order follow when all are down, in no particular order of the children.
 
-use std::{mem, time::Duration};
+use std::{mem, rc::Rc, time::Duration};
 
 use actix::{AsyncContext, Context, SpawnHandle};
 use tokio::time::Instant;
@@ -42,7 +42,7 @@ pub(super) struct Closing {
 struct OddEnd {
     id: ChildId,
     incarnation: Incarnation,
-    rules: Rules,
+    rules: Rc<Rules>,
     key: Option<ChildKey>,
     reason: ExitReason,
 }
@@ -144,8 +144,13 @@ impl DynamicSupervisor {
     }
 
     /// Counts an end while closing.
-    pub(super) fn note_end(&mut self, child: Offender<'_>, ended: &Ended, is_expected: bool) {
-        let Offender { id, incarnation, rules, key } = child;
+    pub(super) fn note_end(
+        &mut self,
+        Offender { id, incarnation, key, .. }: Offender<'_>,
+        rules: &Rc<Rules>,
+        ended: &Ended,
+        is_expected: bool,
+    ) {
         let Some(closing) = &mut self.closing else { return };
         if ended.overran {
             closing.report.unresponsive.push(id);
@@ -157,7 +162,7 @@ impl DynamicSupervisor {
             closing.report.stopped += 1;
         }
         if !is_expected {
-            let (rules, key, reason) = (rules.clone(), key.cloned(), ended.reason.clone());
+            let (rules, key, reason) = (Rc::clone(rules), key.cloned(), ended.reason.clone());
             closing.odd.push(OddEnd { id, incarnation, rules, key, reason });
         }
     }

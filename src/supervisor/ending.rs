@@ -171,7 +171,7 @@ impl DynamicSupervisor {
                     self.teller.tell(&Fact::ShutdownError { child, reason: &ended.reason }, now);
                 }
             }
-            self.note_end(child, ended, is_expected);
+            self.note_end(child, &entry.rules, ended, is_expected);
             self.tell_watchers_of(id, incarnation, &mut entry, exit, Follows::Nothing);
         } else if entry.last_exit().is_some() {
             let exit = Exit { reason: &ExitReason::Shutdown, began: None, asked: true, comes_back: false };
