@@ -8,6 +8,7 @@ mod starts;
 mod streams;
 mod subscribers;
 mod usage;
+mod watched;
 
 use std::time::Duration;
 
