@@ -3,7 +3,7 @@
 //! A count does not know how busy the machine is, so a regression shows anywhere. It needs `valgrind`. The process runs
 //! itself under it, each operation once N and once 2N times: the difference is that of N operations, without what comes
 //! before and after. A count more than five per cent above `baseline.txt` fails, if that was recorded with this compiler;
-//! `-- --record` writes the file anew. One that is more than 1.25 times as high where somebody reads the supervisor's events
+//! `-- --record` writes the file anew. One that is more than 1.18 times as high where somebody reads the supervisor's events
 //! (`heard`) fails as well. Beside it stands what the same takes in plain Actix, as in the bench `floor`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails gives no figure")]
@@ -26,8 +26,8 @@ const OPERATIONS: &[&str] = &["start_child", "request", "tell", "crash_restart",
 const REPETITIONS: u64 = 2_000;
 
 /// How much an operation may cost where somebody listens to the supervisor's events, for what it costs where nobody does.
-/// The aim is 1.15; the end of a child is at 1.20, of which a part is its reader's own turn.
-const MOST_HEARD: f64 = 1.25;
+/// The aim is 1.15; the end of a child is at 1.16, of which a part is its reader's own turn.
+const MOST_HEARD: f64 = 1.18;
 
 /// Per cent above the baseline.
 const MOST: f64 = 5.0;

@@ -129,29 +129,29 @@ impl Hub {
 
     /// Tells all who listen, here and above.
     pub(super) fn publish(&self, event: Event) {
+        // An event is large: it stays where it is until it is in a ring.
+        let mut event = Some(event);
         let mut above = &self.parent;
         while let Some(hub) = above {
             if hub.curious.load(Ordering::Relaxed) > 0 {
-                hub.publish_here(event.clone(), true);
+                hub.publish_here(&mut event.clone(), true);
             }
             above = &hub.parent;
         }
-        self.publish_here(event, false);
+        self.publish_here(&mut event, false);
     }
 
-    fn publish_here(&self, event: Event, is_from_below: bool) {
+    fn publish_here(&self, event: &mut Option<Event>, is_from_below: bool) {
         let mut after = Afterwards::default();
         let mut is_one_gone = false;
         let mut audience = self.lock();
-        let mut hears = audience.rings.iter().filter(|(_, nested)| *nested || !is_from_below).peekable();
-        let mut event = Some(event);
-        while let Some((ring, _)) = hears.next() {
-            // The last one gets the event itself.
-            let own = if hears.peek().is_some() { event.clone() } else { event.take() };
-            match own.map(|event| ring.push(event)) {
-                Some(Pushed::Kept { waker, oldest }) => after.add(waker, oldest),
-                Some(Pushed::NobodyReads) => is_one_gone = true,
-                None => {}
+        // Mostly there is one, which gets the event itself.
+        let is_alone = audience.rings.len() == 1;
+        for (ring, nested) in &audience.rings {
+            if *nested || !is_from_below {
+                let is_read =
+                    if is_alone { ring.push(event, &mut after) } else { ring.push(&mut event.clone(), &mut after) };
+                is_one_gone |= !is_read;
             }
         }
         if is_one_gone {
@@ -209,20 +209,28 @@ struct Afterwards {
 }
 
 impl Afterwards {
-    fn add(&mut self, waker: Option<Waker>, dropped: Option<Event>) {
-        match waker {
-            Some(waker) if self.waker.is_none() => self.waker = Some(waker),
-            waker => self.others.extend(waker),
+    fn wake(&mut self, waker: Waker) {
+        if self.waker.is_none() {
+            self.waker = Some(waker);
+        } else {
+            self.others.push(waker);
         }
-        self.dropped.extend(dropped);
     }
 
     fn act(self) {
-        for event in self.dropped {
-            let _ = unwind::dispose(event);
+        let Self { waker, others, dropped } = self;
+        if !dropped.is_empty() {
+            for event in dropped {
+                let _ = unwind::dispose(event);
+            }
         }
-        for waker in self.waker.into_iter().chain(self.others) {
+        if let Some(waker) = waker {
             let _ = unwind::guard(|| waker.wake());
+        }
+        if !others.is_empty() {
+            for waker in others {
+                let _ = unwind::guard(|| waker.wake());
+            }
         }
     }
 }
@@ -243,15 +251,6 @@ struct Queue {
     is_closed: bool,
 }
 
-enum Pushed {
-    /// With whom to wake, and what made room.
-    Kept {
-        waker: Option<Waker>,
-        oldest: Option<Event>,
-    },
-    NobodyReads,
-}
-
 impl Ring {
     fn new(capacity: usize) -> Arc<Self> {
         Arc::new(Self { capacity, queue: Mutex::default() })
@@ -261,19 +260,26 @@ impl Ring {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, event: Event) -> Pushed {
+    /// Takes the event, unless nobody reads: then this is `false`.
+    fn push(&self, event: &mut Option<Event>, after: &mut Afterwards) -> bool {
         let mut queue = self.lock();
         if queue.is_closed {
-            return Pushed::NobodyReads;
+            return false;
         }
-        let oldest = if queue.events.len() >= self.capacity { queue.events.pop_front() } else { None };
-        if let Some(oldest) = &oldest {
-            let before = queue.missed.as_ref().map_or(0, |(events, _)| *events);
-            queue.missed = Some((before + 1, Arc::clone(&oldest.supervisor)));
+        if queue.events.len() >= self.capacity {
+            if let Some(oldest) = queue.events.pop_front() {
+                let before = queue.missed.as_ref().map_or(0, |(events, _)| *events);
+                queue.missed = Some((before + 1, Arc::clone(&oldest.supervisor)));
+                after.dropped.push(oldest);
+            }
         }
-        queue.events.push_back(event);
-        let waker = queue.waker.take();
-        Pushed::Kept { waker, oldest }
+        if let Some(event) = event.take() {
+            queue.events.push_back(event);
+        }
+        if let Some(waker) = queue.waker.take() {
+            after.wake(waker);
+        }
+        true
     }
 
     fn is_read(&self) -> bool {
