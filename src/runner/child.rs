@@ -70,12 +70,16 @@ pub(super) enum State<A: ChildActor> {
 pub(super) type Deadline = Option<Pin<Box<Sleep>>>;
 
 impl<A: ChildActor> Runner<A> {
-    pub(super) fn new(inbox: Inbox<A>, birth: Option<Birth>) -> Self {
+    // Made where it is put: inlined, it is copied twice.
+    #[inline(never)]
+    pub(super) fn new(inbox: Inbox<A>, birth: Option<Birth>) -> Rc<Self> {
         let life = Life { state: State::Dead, last_exit: None, spec: None, waker: None };
-        Self { inbox, birth, life: RefCell::new(life) }
+        Rc::new(Self { inbox, birth, life: RefCell::new(life) })
     }
 
     /// Makes this the runner whose incarnation is being polled, or ends, until the guard is dropped.
+    // At each poll, and in most commands: calling it costs as much as it does.
+    #[inline(always)]
     pub(super) fn sit(self: &Rc<Self>) -> Seated {
         let watch = if self.inbox.is_watched() { Some(self.watch()) } else { None };
         seat::take(Rc::clone(self) as Rc<dyn Seat>, watch)

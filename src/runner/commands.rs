@@ -107,17 +107,19 @@ impl<A: ChildActor> Run for Runner<A> {
         }
     }
 
-    fn end(self: Rc<Self>) -> Leavings {
+    fn end(self: Rc<Self>) -> Option<Box<Leavings>> {
         // Never borrowed here: a handle is dropped in its supervisor's turn, never from within its own child's.
-        let Ok(mut life) = self.life.try_borrow_mut() else { return Leavings::default() };
+        let mut life = self.life.try_borrow_mut().ok()?;
         // Nothing is reported: who held the handle has given the child up.
         let told = if matches!(life.state, State::Over) { None } else { self.finish(&mut life, ExitReason::Shutdown) };
         let last_exit = life.last_exit.take();
+        let (earlier, undelivered) = self.inbox.take_leavings();
         let residue = match told {
             Some(What::Exited(Ended { residue: Some(residue), .. })) => Some(residue),
-            _ => self.inbox.take_residue(),
+            _ => earlier,
         };
-        Leavings { residue, undelivered: self.inbox.take_undelivered(), last_exit }
+        let is_nothing = residue.is_none() && undelivered == 0 && last_exit.is_none();
+        (!is_nothing).then(|| Box::new(Leavings { residue, undelivered, last_exit }))
     }
 
     fn examine(&self, queues: bool) -> Examined {

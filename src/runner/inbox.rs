@@ -357,6 +357,14 @@ impl<A: ChildActor> Inbox<A> {
         undelivered
     }
 
+    /// A panic on its way out, and how many messages were left in the queue.
+    pub(super) fn take_leavings(&self) -> (Option<PanicReport>, usize) {
+        let Some(mut rare) = self.rare.take() else { return (None, 0) };
+        let leavings = (rare.residue.take(), mem::take(&mut rare.undelivered));
+        self.rare.set(Some(rare));
+        leavings
+    }
+
     fn look<T>(&self, look: impl FnOnce(&Rare<A>) -> T) -> Option<T> {
         let rare = self.rare.take()?;
         let seen = look(&rare);

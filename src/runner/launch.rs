@@ -83,8 +83,10 @@ pub(crate) enum Launched<A: ChildActor, I> {
 pub(crate) fn launch<S: ChildSpec>(spec: S, terms: &Terms, birth: Birth) -> Launched<S::Actor, S::Info> {
     let (sender, receiver) = channel::channel(MAILBOX_CAPACITY);
     let addr = Addr::new(sender);
-    let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, terms.child_type.into(), false), Some(birth)));
-    runner.watch_as(terms);
+    let runner = Runner::new(Inbox::new(receiver, &addr, terms.child_type.into(), false), Some(birth));
+    if let Some(watched) = &terms.watched {
+        runner.watch_as(watched);
+    }
     match first(&runner, spec, terms) {
         First::Running(info, lived) => {
             runner.tell_lived(lived);
@@ -198,7 +200,7 @@ impl Drop for TaskDue {
 /// It ends like a plain actor, when it stops or nobody holds its address any more.
 pub(crate) fn launch_root<A: ChildActor>(actor: A, receiver: AddressReceiver<A>) {
     let addr = Addr::new(receiver.sender());
-    let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, Budget::Supervisor, true), None));
+    let runner = Runner::new(Inbox::new(receiver, &addr, Budget::Supervisor, true), None);
     drop(addr);
     let incarnation = Incarnation::new(actor, runner.inbox.context());
     // Nobody waits to hear that it has started, so the first poll is one like any other.

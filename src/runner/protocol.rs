@@ -53,7 +53,6 @@ pub(crate) struct Link {
 }
 
 /// What is left when a child is ended for good.
-#[derive(Default)]
 pub(crate) struct Leavings {
     /// A panic on its way out.
     pub(crate) residue: Option<PanicReport>,
@@ -176,7 +175,7 @@ impl RunnerHandle {
 
 impl RunnerHandle {
     /// Ends the child for good, as dropping the handle does, and tells what is left.
-    pub(crate) fn end(&self) -> Leavings {
+    pub(crate) fn end(&self) -> Option<Box<Leavings>> {
         Rc::clone(&self.0).end()
     }
 }
@@ -197,8 +196,8 @@ pub(super) trait Run {
     fn wait(self: Rc<Self>, next: Incarnation, delay: Duration);
     fn stop(self: Rc<Self>, shutdown: Shutdown) -> Stopped;
     fn kill(self: Rc<Self>);
-    /// Ends for good; never panics.
-    fn end(self: Rc<Self>) -> Leavings;
+    /// Ends for good; never panics. Mostly nothing is left.
+    fn end(self: Rc<Self>) -> Option<Box<Leavings>>;
     fn examine(&self, queues: bool) -> Examined;
     fn weak_addr(&self) -> Box<dyn Any + Send + Sync>;
     fn addr_key(&self) -> usize;

@@ -179,9 +179,9 @@ impl<A: ChildActor> Run for Remote<A> {
         self.tell(Command::Kill);
     }
 
-    fn end(self: Rc<Self>) -> Leavings {
+    fn end(self: Rc<Self>) -> Option<Box<Leavings>> {
         self.tell(Command::End);
-        Leavings::default()
+        None
     }
 
     fn examine(&self, queues: bool) -> Examined {
@@ -226,9 +226,11 @@ pub(crate) fn launch_on<S: ChildSpec>(home: Home, spec: S, terms: Terms, birth: 
         home.sign.thread.get_or_init(|| thread::current().id());
         let _busy = home.sign.busy(birth.id().number());
         let Some(addr) = weak_addr.upgrade() else { return };
-        let runner = Rc::new(Runner::new(Inbox::new(receiver, &addr, terms.child_type.into(), false), Some(birth)));
+        let runner = Runner::new(Inbox::new(receiver, &addr, terms.child_type.into(), false), Some(birth));
         runner.inbox.set_elsewhere();
-        runner.watch_as(&terms);
+        if let Some(watched) = &terms.watched {
+            runner.watch_as(watched);
+        }
         drop(addr);
         let keep = move |info| *answered.lock().unwrap_or_else(PoisonError::into_inner) = info;
         match first(&runner, spec, &terms) {
@@ -352,7 +354,8 @@ impl<A: ChildActor> Runner<A> {
             }
             Command::Kill => Rc::clone(self).kill(),
             Command::End => {
-                let Leavings { residue, undelivered, .. } = Rc::clone(self).end();
+                let Some(leavings) = Rc::clone(self).end() else { return };
+                let Leavings { residue, undelivered, .. } = *leavings;
                 if let Some(panic) = residue {
                     self.report(What::Residue(panic));
                 }
@@ -496,7 +499,7 @@ impl<A: ChildActor> Estate<A> {
         life.spec = self.spec.take();
         life.last_exit = self.last_exit.take();
         drop(life);
-        Some(Rc::new(runner))
+        Some(runner)
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
 use tokio::{sync::oneshot, time::Instant};
 use tracing::Span;
 
-use super::{child::Runner, launch::Terms};
+use super::child::Runner;
 use crate::{
     spec::ChildActor,
     unwind::{self, Contained},
@@ -108,10 +108,9 @@ impl Drop for Watch {
 }
 
 impl<A: ChildActor> Runner<A> {
-    pub(super) fn watch_as(&self, terms: &Terms) {
-        if let Some(watched) = &terms.watched {
-            self.inbox.watched(|own| *own = Watched::clone(watched));
-        }
+    #[cold]
+    pub(super) fn watch_as(&self, watched: &Watched) {
+        self.inbox.watched(|own| *own = watched.clone());
     }
 
     pub(super) fn vitals(&self, queues: bool) -> Vitals {

@@ -98,10 +98,13 @@ impl DynamicSupervisor {
                 return Told::Stopping;
             }
             Stopped::Ended(ended) => {
+                let is_noticed = entry.phase().is_active();
                 if let Some(panic) = &ended.residue {
                     self.teller.tell(&Fact::Residue { of: Subject::Child(offender(id, entry)), panic }, now);
                 }
-                self.note_start(id);
+                if !is_noticed {
+                    self.note_start(id);
+                }
                 Some(End { asked: shutdown.into(), ended })
             }
             // The notice of its end is still in the mailbox; it will find the entry gone. Of an asynchronous start even the

@@ -142,8 +142,10 @@ impl DynamicSupervisor {
     }
 
     /// Tells how a child ended that goes with its supervisor: dropped, unless the notice of its end was on its way.
-    pub(super) fn tell_dropped(&mut self, id: ChildId, entry: &mut Entry<Seat>, leavings: &Leavings) {
-        let before = leavings.last_exit.as_deref().filter(|(incarnation, _)| *incarnation == entry.incarnation);
+    pub(super) fn tell_dropped(&mut self, id: ChildId, entry: &mut Entry<Seat>, leavings: Option<&Leavings>) {
+        let before = leavings
+            .and_then(|leavings| leavings.last_exit.as_deref())
+            .filter(|(incarnation, _)| *incarnation == entry.incarnation);
         let reason = before.map_or(&ExitReason::Shutdown, |(_, reason)| reason);
         let exit = Exit { reason, began: entry.began(), asked: before.is_none(), comes_back: false };
         if exit.began.is_some() || entry.last_exit().is_some() {
@@ -153,7 +155,9 @@ impl DynamicSupervisor {
     }
 
     /// Tells what a child that is gone has left.
-    pub(super) fn tell_leavings(&mut self, child: Offender<'_>, Leavings { residue, undelivered, .. }: Leavings) {
+    #[cold]
+    pub(super) fn tell_leavings(&mut self, child: Offender<'_>, leavings: Leavings) {
+        let Leavings { residue, undelivered, .. } = leavings;
         if let Some(panic) = &residue {
             self.teller.tell(&Fact::Residue { of: Subject::Child(child), panic }, now);
         }

@@ -300,8 +300,10 @@ impl DynamicSupervisor {
                     report.killed.push(id);
                 }
                 let leavings = entry.seat.end();
-                self.tell_dropped(id, &mut entry, &leavings);
-                self.tell_leavings(offender(id, &entry), leavings);
+                self.tell_dropped(id, &mut entry, leavings.as_deref());
+                if let Some(leavings) = leavings {
+                    self.tell_leavings(offender(id, &entry), *leavings);
+                }
                 let rare = entry.seat.rare.take();
                 let _ = unwind::dispose(entry);
                 if let Some(rare) = rare {

@@ -71,7 +71,7 @@ impl Seat {
     }
 
     /// Ends it for good, whatever it is doing, and tells what is left.
-    pub(super) fn end(&self) -> Leavings {
+    pub(super) fn end(&self) -> Option<Box<Leavings>> {
         self.runner.end()
     }
 
@@ -143,7 +143,9 @@ impl DynamicSupervisor {
             let last_exit = entry.last_exit().cloned().unwrap_or_else(started);
             self.tell_watchers(id, &mut entry, last_exit, Follows::Nothing);
         }
-        self.tell_leavings(offender(id, &entry), entry.seat.runner.end());
+        if let Some(leavings) = entry.seat.end() {
+            self.tell_leavings(offender(id, &entry), *leavings);
+        }
         let rare = entry.seat.rare.take();
         let _ = unwind::dispose(entry);
         let Some(rare) = rare else { return drop(unwind::dispose(started)) };

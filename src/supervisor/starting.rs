@@ -132,7 +132,8 @@ impl DynamicSupervisor {
                 (None, None) => None,
                 special => Some(Box::new(special)),
             };
-            (Rules::of(spec), spec.start_timeout(), special)
+            // Shared here already, as rules are large.
+            (self.shared(Rules::of(spec)), spec.start_timeout(), special)
         });
         let (rules, start_timeout, special) = asked.map_err(StartChildError::Panicked)?;
         let special = match special.map(|special| *special) {
@@ -142,15 +143,22 @@ impl DynamicSupervisor {
                 Some(Box::new(Special { key, arbiter }))
             }
         };
-        Ok(Admitted { id, rules: self.shared(rules), start_timeout, special })
+        Ok(Admitted { id, rules, start_timeout, special })
     }
 
     /// Most children of a supervisor have the same rules as one of those started before: they are kept once. That also
     /// makes a walk over many children quick.
+    #[inline]
     fn shared(&mut self, rules: Rules) -> Rc<Rules> {
+        match self.recent_rules.first() {
+            Some(last) if **last == rules => Rc::clone(last),
+            _ => self.shared_with_earlier(rules),
+        }
+    }
+
+    fn shared_with_earlier(&mut self, rules: Rules) -> Rc<Rules> {
         let recent = &mut self.recent_rules;
         let rules = match recent.iter().position(|known| **known == rules) {
-            Some(0) => return Rc::clone(&recent[0]),
             Some(at) => recent.remove(at),
             None => {
                 if recent.len() >= RECENT_RULES {
@@ -230,11 +238,18 @@ impl DynamicSupervisor {
     /// What is kept of a child's polls, where somebody wants to know.
     #[inline]
     fn watched(&self, rules: &Rules, special: Option<&Special>) -> Option<Box<Watched>> {
-        (self.is_measured || self.has_spans).then(|| {
-            let key = special.and_then(|special| special.key.as_ref()).map(|held| held.key().text());
-            let names = self.has_spans.then(|| Names { label: rules.label.clone(), key });
-            Box::new(Watched::new(self.is_measured, names))
-        })
+        if self.is_measured || self.has_spans {
+            Some(self.to_be_watched(rules, special))
+        } else {
+            None
+        }
+    }
+
+    #[cold]
+    fn to_be_watched(&self, rules: &Rules, special: Option<&Special>) -> Box<Watched> {
+        let key = special.and_then(|special| special.key.as_ref()).map(|held| held.key().text());
+        let names = self.has_spans.then(|| Names { label: rules.label.clone(), key });
+        Box::new(Watched::new(self.is_measured, names))
     }
 
     #[cold]
