@@ -1,8 +1,12 @@
 //! The example `observatory`: what it prints, what it serves, how it ends.
 
-use std::{io::Write, net::TcpStream};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    process::{Command, Stdio},
+};
 
-use super::*;
+use super::support::{example, Process};
 
 fn run(arguments: &[&str]) -> Process {
     Process::start(example("observatory").args(arguments).env_remove("RUST_BACKTRACE"))
@@ -65,7 +69,7 @@ fn it_serves_the_page_where_it_says_and_ends_in_order() {
         assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains("<!doctype html>"), "{page}");
         assert!(get(&address, "/supervisors/api/tree.txt").contains("observatory ["));
 
-        send(signal, &process);
+        process.signal(signal);
         let told = process.finish();
         assert_eq!(told.stdout, "stopping\nshutdown: stopped: 5, killed: 0, failed: 0, unresponsive: 0\n");
         assert_eq!((told.stderr.as_str(), told.code), ("", Some(0)));
@@ -80,7 +84,7 @@ fn without_a_terminal_pages_follow_each_other_as_plain_text() {
         lines.push(process.line());
     }
 
-    send("-INT", &process);
+    process.signal("-INT");
     let told = process.finish();
 
     for title in ["SUPERVISORS", "CHILDREN, THE WORST FIRST", "EVENTS, THE LAST FIRST"] {
@@ -151,11 +155,6 @@ fn wrong_arguments_get_a_usage_line() {
         assert!(told.stderr.starts_with("usage: observatory"), "{}", told.stderr);
         assert_eq!((told.stdout.as_str(), told.code), ("", Some(2)));
     }
-}
-
-fn send(signal: &str, process: &Process) {
-    let pid = process.child.lock().unwrap().id().to_string();
-    assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
 }
 
 /// The whole answer, until the server closes the connection.

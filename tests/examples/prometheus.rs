@@ -1,8 +1,11 @@
 //! The example `prometheus`: what it serves is what Prometheus reads, and adds up.
 
-use std::{io::Write, net::TcpStream};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
 
-use super::*;
+use super::support::{example, Process};
 
 const RUNNING: &str = r#"actix_supervisor_children{supervisor="sensors",actor="prometheus::Sensor",state="running"}"#;
 const RESTARTING: &str =
@@ -35,7 +38,7 @@ fn the_figures_are_those_that_the_application_tells() {
 
     server.figures_when(|figures| figures.value(RESTART_TIMES) == Some(3.0));
     assert_eq!(server.ask("GET /children"), r#"{"running":4}"#);
-    server.signal("-INT");
+    server.process.signal("-INT");
     let told = server.process.finish();
     assert_eq!(told.stdout, "shutting down\nshutdown: stopped: 4, killed: 0, failed: 0, unresponsive: 0\n");
     assert_eq!(told.code, Some(0));
@@ -121,11 +124,6 @@ impl Server {
                 return figures;
             }
         }
-    }
-
-    fn signal(&self, signal: &str) {
-        let pid = self.process.child.lock().unwrap().id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 }
 

@@ -1,13 +1,16 @@
 //! The example `rooms`, over real HTTP.
 
 use std::{
-    io::Write,
+    fs,
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    path::Path,
+    process::Command,
     sync::Barrier,
     thread::{self, ScopedJoinHandle},
 };
 
-use super::*;
+use super::support::{example, Process, Told};
 
 #[test]
 fn does_what_the_readme_shows() {
@@ -203,7 +206,7 @@ fn a_signal_lets_requests_under_way_be_answered_before_all_rooms_end() {
         client.read_exact(&mut go_on).unwrap();
         assert_eq!(go_on.as_slice(), b"HTTP/1.1 100 Continue\r\n\r\n");
 
-        server.signal(signal);
+        server.process.signal(signal);
         assert_eq!(server.process.line(), "shutting down");
         client.write_all(b"hi").unwrap();
 
@@ -284,13 +287,8 @@ impl Server {
         while self.get(path).body != body {}
     }
 
-    fn signal(&self, signal: &str) {
-        let pid = self.process.child.lock().unwrap().id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-    }
-
     fn end(self, signal: &str) -> Told {
-        self.signal(signal);
+        self.process.signal(signal);
         self.process.finish()
     }
 }
