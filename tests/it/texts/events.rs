@@ -4,8 +4,8 @@ use actix::prelude::*;
 use actix_dynamic_supervisor::prelude::*;
 use futures::StreamExt;
 
-use super::{pass, supervisor, HARMLESS, SECOND, SPITE};
-use crate::support::{settle, world, Do, Exit, Journal, Panic, Probe};
+use super::{broken, pass, probe, supervisor, HARMLESS, SECOND, SPITE};
+use crate::support::{settle, world, Do, Exit, Panic, Probe};
 
 /// What has been told so far; ids of supervisors as letters.
 async fn told(supervisor: &Addr<DynamicSupervisor>, events: &mut EventStream) -> Vec<String> {
@@ -16,19 +16,6 @@ async fn told(supervisor: &Addr<DynamicSupervisor>, events: &mut EventStream) ->
         lines.push(super::lettered(&event.to_string(), &[id.unwrap_or(event.supervisor.id)]));
     }
     lines
-}
-
-fn probe() -> Child<Probe, (), impl FnMut(&mut StartContext<Probe>) -> Starting<Probe> + Send + 'static> {
-    Probe::child(&Journal::new())
-}
-
-/// Runs once; each try of a restart fails.
-fn broken() -> Child<Probe, (), impl FnMut(&mut StartContext<Probe>) -> Starting<Probe> + Send + 'static> {
-    let journal = Journal::new();
-    Child::try_with(move |cx| match cx.incarnation() {
-        1 => Ok(Start::Run(Probe::new(&journal, 1))),
-        _ => Err("no route to host"),
-    })
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::time::Duration;
 use actix::prelude::*;
 use actix_dynamic_supervisor::{prelude::*, Snapshot, SupervisorId};
 
+use crate::support::{Journal, Probe};
+
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A text that does harm to a terminal, or a page, that prints it as it is.
@@ -18,6 +20,19 @@ const HARMLESS: &str = r#"a\u{1b}[2Jb\nc\u{202e}d<b>"\"#;
 
 fn supervisor(name: &str) -> Addr<DynamicSupervisor> {
     DynamicSupervisor::builder().name(name).max_reports_per_second(0).start().unwrap()
+}
+
+fn probe() -> Child<Probe, (), impl FnMut(&mut StartContext<Probe>) -> Starting<Probe> + Send + 'static> {
+    Probe::child(&Journal::new())
+}
+
+/// Runs once; each try of a restart fails.
+fn broken() -> Child<Probe, (), impl FnMut(&mut StartContext<Probe>) -> Starting<Probe> + Send + 'static> {
+    let journal = Journal::new();
+    Child::try_with(move |cx| match cx.incarnation() {
+        1 => Ok(Start::Run(Probe::new(&journal, 1))),
+        _ => Err("no route to host"),
+    })
 }
 
 async fn look(supervisor: &Addr<DynamicSupervisor>, request: TakeSnapshot) -> Snapshot {

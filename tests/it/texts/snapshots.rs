@@ -5,24 +5,11 @@ use std::fmt;
 use actix::prelude::*;
 use actix_dynamic_supervisor::prelude::*;
 
-use super::{look, pass, supervisor, tree, HARMLESS, SECOND, SPITE};
+use super::{broken, look, pass, probe, supervisor, tree, HARMLESS, SECOND, SPITE};
 use crate::support::{
     script::{gated, slow_to_stop, Gate},
     settle, world, Ask, Do, Exit, Journal, Panic, Probe,
 };
-
-fn probe() -> Child<Probe, (), impl FnMut(&mut StartContext<Probe>) -> Starting<Probe> + Send + 'static> {
-    Probe::child(&Journal::new())
-}
-
-/// Runs once; each try of a restart fails.
-fn broken() -> Child<Probe, (), impl FnMut(&mut StartContext<Probe>) -> Starting<Probe> + Send + 'static> {
-    let journal = Journal::new();
-    Child::try_with(move |cx| match cx.incarnation() {
-        1 => Ok(Start::Run(Probe::new(&journal, 1))),
-        _ => Err("no route to host"),
-    })
-}
 
 #[test]
 fn a_supervisor_without_children_is_one_line() {
