@@ -8,7 +8,6 @@ mod pools;
 mod storm;
 
 use std::{
-    sync::mpsc,
     thread::{self, ThreadId},
     time::Duration,
 };
@@ -16,7 +15,7 @@ use std::{
 use actix::prelude::*;
 use actix_dynamic_supervisor::prelude::*;
 
-use crate::support::{Do, Probe};
+use crate::support::{script::block, Do, Probe};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -42,16 +41,4 @@ async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
         assert!(begun.elapsed() < PATIENCE, "{what} does not come about");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-}
-
-/// Blocks a child's thread until the returned sender is used or dropped.
-async fn block(probe: &Addr<Probe>) -> mpsc::Sender<()> {
-    let (release, released) = mpsc::channel::<()>();
-    let (tell, blocked) = tokio::sync::oneshot::channel();
-    probe.do_send(Do::this(move |_, _| {
-        let _ = tell.send(());
-        let _ = released.recv();
-    }));
-    blocked.await.expect("it blocks");
-    release
 }

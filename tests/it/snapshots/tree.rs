@@ -1,13 +1,17 @@
 //! The whole tree: nested supervisors, partitions, and those that do not answer.
 
-use std::{sync::mpsc, time::Duration};
+use std::time::Duration;
 
 use actix::prelude::*;
 use actix_dynamic_supervisor::{prelude::*, Snapshot, SnapshotError, SupervisorState, Told};
 use futures::StreamExt;
 
 use super::{look, patient, PATIENCE, SECOND};
-use crate::support::{real_world, script::stubborn, settle, silently, world, Ask, Do, Journal, Panic, Probe};
+use crate::support::{
+    real_world,
+    script::{block, stubborn},
+    settle, silently, world, Ask, Journal, Panic, Probe,
+};
 
 async fn nested(supervisor: &Addr<DynamicSupervisor>, name: &str) -> Addr<DynamicSupervisor> {
     let spec = DynamicSupervisor::builder().name(name).max_restarts(0).into_child();
@@ -165,13 +169,7 @@ fn a_blocked_root_is_unresponsive_and_one_that_is_gone_is_gone() {
         arbiter.spawn_fn(move || drop(tell.send(patient())));
         let supervisor = told.await.unwrap();
         let child = supervisor.start_child(Probe::child(&Journal::new())).await.unwrap();
-        let (release, released) = mpsc::channel::<()>();
-        let (tell, is_blocked) = tokio::sync::oneshot::channel();
-        child.addr.do_send(Do::this(move |_, _| {
-            let _ = tell.send(());
-            let _ = released.recv();
-        }));
-        is_blocked.await.unwrap();
+        let release = block(&child.addr).await;
         let asked = supervisor.snapshot(TakeSnapshot::new().deadline(Duration::ZERO)).await;
         assert_eq!(asked.unwrap_err(), SnapshotError::Unresponsive);
         drop(release);
@@ -192,13 +190,7 @@ fn a_supervisor_whose_thread_is_blocked_is_silent_and_all_others_are_told() {
         nested(&root, "free").await;
         let child = blocked.addr.start_child(Probe::child(&Journal::new())).await.unwrap();
         assert_eq!(look(&root, TakeSnapshot::new().deadline(PATIENCE)).await.supervisors().count(), 3);
-        let (release, released) = mpsc::channel::<()>();
-        let (tell, is_blocked) = tokio::sync::oneshot::channel();
-        child.addr.do_send(Do::this(move |_, _| {
-            let _ = tell.send(());
-            let _ = released.recv();
-        }));
-        is_blocked.await.unwrap();
+        let release = block(&child.addr).await;
         let snapshot = look(&root, TakeSnapshot::new().deadline(Duration::from_millis(100))).await;
         assert_eq!(told(&snapshot), [("its thread is blocked", "silent"), ("free", "snapshot")]);
         drop(release);

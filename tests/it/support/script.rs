@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex},
+    sync::{mpsc, Arc, Mutex},
     task::Context as Cx,
     time::Duration,
 };
@@ -13,9 +13,9 @@ use futures::{
     future::{BoxFuture, FutureExt},
     task::noop_waker_ref,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{oneshot, Semaphore};
 
-use crate::support::{Journal, Probe};
+use crate::support::{Do, Journal, Probe};
 
 /// Stops this long after it was asked.
 pub(crate) fn slow_to_stop(probe: Probe, time: Duration) -> Probe {
@@ -32,6 +32,18 @@ pub(crate) fn slow_to_stop(probe: Probe, time: Duration) -> Probe {
 /// Never stops when asked.
 pub(crate) fn stubborn(probe: Probe) -> Probe {
     probe.on_stopping(|_, _| Running::Continue)
+}
+
+/// Blocks a child's thread until the returned sender is used or dropped.
+pub(crate) async fn block(probe: &Addr<Probe>) -> mpsc::Sender<()> {
+    let (release, released) = mpsc::channel::<()>();
+    let (tell, blocked) = oneshot::channel();
+    probe.do_send(Do::this(move |_, _| {
+        let _ = tell.send(());
+        let _ = released.recv();
+    }));
+    blocked.await.expect("it blocks");
+    release
 }
 
 /// Where asynchronous starts wait until they are let through.
