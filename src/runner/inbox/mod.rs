@@ -1,15 +1,16 @@
 //! The child's mailbox, and what is kept of an end until it is told.
 
+mod closing;
+mod counting;
+
 use std::{
     any::Any,
     cell::Cell,
     collections::VecDeque,
     hash::{Hash, Hasher},
     mem,
-    pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::{self, Poll},
 };
 
 use actix::{
@@ -19,8 +20,8 @@ use actix::{
     },
     ActorContext, Addr, AsyncContext, Context, WeakAddr,
 };
-use futures::{task::noop_waker_ref, Stream};
 
+pub(super) use self::closing::{close, FEW};
 use super::{
     pump::{Budget, Door, Pump},
     seat::Obituary,
@@ -33,15 +34,6 @@ use crate::{
     spec::ChildActor,
     unwind::{self, PanicReport},
 };
-
-/// How many messages of a closed mailbox are dropped in one go.
-pub(super) const FEW: usize = 128;
-
-/// How many messages of a queue are counted at most.
-const COUNT_LIMIT: usize = 1_024;
-
-/// How many messages are taken out of a mailbox before it is closed.
-const DRAIN_LIMIT: usize = 1 << 16;
 
 /// What outlives incarnations: the queue, and what the present one has said about its end.
 pub(super) struct Inbox<A: ChildActor> {
@@ -124,20 +116,6 @@ impl<A: ChildActor> Default for Rare<A> {
 /// An address of nobody's: what is sent to it is answered `Closed`.
 pub(crate) fn closed_addr<A: ChildActor>() -> Addr<A> {
     Addr::new(channel::channel(1).0)
-}
-
-/// Closes a mailbox; what was in it is to be dropped one by one, each under a guard.
-pub(super) fn close<A: ChildActor>(
-    mut receiver: AddressReceiver<A>,
-) -> (VecDeque<Envelope<A>>, Result<(), PanicReport>) {
-    let mut cx = task::Context::from_waker(noop_waker_ref());
-    let mut left = VecDeque::new();
-    while left.len() < DRAIN_LIMIT {
-        let Poll::Ready(Some(message)) = Pin::new(&mut receiver).poll_next(&mut cx) else { break };
-        left.push_back(message);
-    }
-    let closed = unwind::dispose(receiver);
-    (left, closed)
 }
 
 impl<A: ChildActor> Inbox<A> {
@@ -264,79 +242,6 @@ impl<A: ChildActor> Inbox<A> {
         self.receiver.take().or_else(|| self.shared()?.take_receiver())
     }
 
-    /// Messages that were laid aside.
-    pub(super) fn take_front(&self) -> VecDeque<Envelope<A>> {
-        if !self.has_front.replace(false) {
-            return VecDeque::new();
-        }
-        let Some(mut rare) = self.rare.take() else { return VecDeque::new() };
-        let front = mem::take(&mut rare.front);
-        self.rare.set(Some(rare));
-        front
-    }
-
-    /// Lays messages aside, to be handled before all others.
-    pub(super) fn lay_aside(&self, front: VecDeque<Envelope<A>>) {
-        if !front.is_empty() {
-            self.has_front.set(true);
-            self.rare(|rare| rare.front = front);
-        }
-    }
-
-    /// How many messages wait, up to [`COUNT_LIMIT`]; `None` if that cannot be told.
-    ///
-    /// The only way is to take them out. Afterwards the runner's task has to be woken: the mailbox has forgotten it.
-    pub(super) fn count_queue(&self) -> Option<usize> {
-        let mut receiver = self.receiver.take()?;
-        let mut front = self.take_front();
-        let mut cx = task::Context::from_waker(noop_waker_ref());
-        while front.len() < COUNT_LIMIT {
-            // It may wake a sender that waits for room, and its waker is user code.
-            match unwind::guard(|| Pin::new(&mut receiver).poll_next(&mut cx)) {
-                Ok(Poll::Ready(Some(message))) => front.push_back(message),
-                Ok(Poll::Ready(None) | Poll::Pending) => break,
-                Err(panic) => {
-                    self.note_residue(Err(panic));
-                    break;
-                }
-            }
-        }
-        self.receiver.set(Some(receiver));
-        let waiting = front.len();
-        self.lay_aside(front);
-        Some(waiting)
-    }
-
-    /// So many more messages have been taken out to be handled.
-    #[inline]
-    pub(super) fn add_handled(&self, messages: u8) {
-        let (handled, is_full) = self.handled.get().overflowing_add(u32::from(messages));
-        self.handled.set(handled);
-        if is_full {
-            self.rare(|rare| rare.handled_high += 1 << u32::BITS);
-        }
-    }
-
-    /// How many messages have been taken out to be handled, by all incarnations. A request that nobody waits for any more
-    /// is among them.
-    pub(super) fn handled(&self) -> u64 {
-        match self.look(|rare| (rare.handled_high, rare.shared.clone())) {
-            // Counted where it is locked: who takes it over cannot ask a thread that is blocked.
-            Some((_, Some(shared))) => shared.handled(),
-            Some((high, None)) => high + u64::from(self.handled.get()),
-            None => u64::from(self.handled.get()),
-        }
-    }
-
-    /// Goes on counting where another runner of the same child has left off.
-    pub(super) fn set_handled(&self, handled: u64) {
-        let low = handled & u64::from(u32::MAX);
-        self.handled.set(low as u32);
-        if handled > low {
-            self.rare(|rare| rare.handled_high = handled - low);
-        }
-    }
-
     #[inline]
     pub(super) fn is_watched(&self) -> bool {
         self.is_watched.get()
@@ -348,21 +253,6 @@ impl<A: ChildActor> Inbox<A> {
         let changed = change(&mut rare.watched);
         self.rare.set(Some(rare));
         changed
-    }
-
-    pub(super) fn take_undelivered(&self) -> usize {
-        let Some(mut rare) = self.rare.take() else { return 0 };
-        let undelivered = mem::take(&mut rare.undelivered);
-        self.rare.set(Some(rare));
-        undelivered
-    }
-
-    /// A panic on its way out, and how many messages were left in the queue.
-    pub(super) fn take_leavings(&self) -> (Option<PanicReport>, usize) {
-        let Some(mut rare) = self.rare.take() else { return (None, 0) };
-        let leavings = (rare.residue.take(), mem::take(&mut rare.undelivered));
-        self.rare.set(Some(rare));
-        leavings
     }
 
     fn look<T>(&self, look: impl FnOnce(&Rare<A>) -> T) -> Option<T> {
@@ -484,47 +374,6 @@ impl<A: ChildActor> Inbox<A> {
         }
         ends
     }
-
-    /// Closes the mailbox for good. What is still queued is dropped, its senders get `Closed`.
-    ///
-    /// Taken out first, then closed, then dropped one by one and guarded: the channel's own `Drop` would stop at the
-    /// first message with a panicking destructor and leave the senders behind it waiting for ever, and what a destructor
-    /// sends must find the mailbox closed. Others may send faster than this takes out: what is left after
-    /// [`DRAIN_LIMIT`] messages is left to the channel. A few messages are dropped at once, the rest by
-    /// [`drop_some`](Self::drop_some): what a flood has left is not to be waited for.
-    pub(super) fn close(&self) {
-        let Some(receiver) = self.take_receiver() else { return };
-        self.mark(Marks::IS_CLOSED, true);
-        let (mut left, closed) = close(receiver);
-        if self.has_front.get() {
-            let mut front = self.take_front();
-            front.append(&mut left);
-            left = front;
-        }
-        self.note_residue(closed);
-        if !left.is_empty() {
-            self.rare(|rare| {
-                rare.undelivered = left.len();
-                rare.left = left;
-            });
-            self.drop_some(FEW);
-        }
-    }
-
-    /// Drops at most so many messages of the closed mailbox; are there more?
-    pub(super) fn drop_some(&self, most: usize) -> bool {
-        let Some(mut rare) = self.rare.take() else { return false };
-        let mut left = mem::take(&mut rare.left);
-        self.rare.set(Some(rare));
-        for message in left.drain(..most.min(left.len())) {
-            self.note_residue(unwind::dispose(message));
-        }
-        let are_more = !left.is_empty();
-        if are_more {
-            self.rare(|rare| rare.left = left);
-        }
-        are_more
-    }
 }
 
 /// The identity of a mailbox that exists: where it lies in memory, read through `Hash`, the one way Actix gives.
@@ -547,56 +396,4 @@ pub(crate) fn addr_key<A: ChildActor>(addr: &Addr<A>) -> usize {
     let mut pointer = Pointer::default();
     addr.hash(&mut pointer);
     pointer.0
-}
-
-#[cfg(test)]
-mod tests {
-    use actix::{Actor, Supervised};
-
-    use super::*;
-
-    struct Nobody;
-
-    impl Actor for Nobody {
-        type Context = Context<Self>;
-    }
-
-    impl Supervised for Nobody {}
-
-    fn inbox() -> (Inbox<Nobody>, Addr<Nobody>) {
-        let (sender, receiver) = channel::channel(0);
-        let addr = Addr::new(sender);
-        (Inbox::new(receiver, &addr, Budget::Worker, false), addr)
-    }
-
-    #[test]
-    fn what_was_handled_is_counted_beyond_32_bits() {
-        const FULL: u64 = 1 << 32;
-        for (before, more) in
-            [(0, 5), (FULL - 1, 1), (FULL - 1, 128), (FULL, 7), (5 * FULL - 100, 128), (u64::MAX - 9, 9)]
-        {
-            let (inbox, _addr) = inbox();
-            inbox.set_handled(before);
-            assert_eq!(inbox.handled(), before);
-            inbox.add_handled(more);
-            assert_eq!(inbox.handled(), before + u64::from(more));
-        }
-    }
-
-    #[test]
-    fn the_count_goes_on_where_the_mailbox_is_shared_and_with_who_takes_it_over() {
-        let (inbox, _addr) = inbox();
-        inbox.set_handled((1 << 32) + 3);
-        let shared = inbox.share().expect("it is open");
-        assert_eq!((inbox.handled(), shared.handled()), ((1 << 32) + 3, (1 << 32) + 3));
-        assert_eq!(inbox.count_queue(), None, "another thread may take it at any moment");
-    }
-
-    #[test]
-    fn a_queue_without_messages_leaves_nothing_aside() {
-        let (inbox, _addr) = inbox();
-        assert_eq!(inbox.count_queue(), Some(0));
-        assert!(!inbox.has_front.get(), "nothing to come back to");
-        assert!(inbox.take_front().is_empty());
-    }
 }
