@@ -6,10 +6,10 @@ use tokio::time::Instant;
 
 use super::{
     child::{deadline, has_overrun, inline_context, Runner, State, Task},
+    estate::Stranded,
     inbox::addr_key,
     launch::Birth,
     protocol::{Begun, Ended, Leavings, NotAlive, Run, StartFailure, Stopped, What},
-    remote::Stranded,
     vitals::Examined,
 };
 use crate::{

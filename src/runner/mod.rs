@@ -32,6 +32,7 @@
 mod beginning;
 mod child;
 mod commands;
+mod estate;
 mod gate;
 mod inbox;
 mod incarnation;
@@ -45,11 +46,12 @@ mod vitals;
 
 pub use self::seat::ExitContext;
 pub(crate) use self::{
+    estate::Stranded,
     gate::StartLimit,
     inbox::{addr_key, closed_addr},
     launch::{launch, launch_root, Birth, Launched, TaskDue, Terms},
     protocol::{Begun, Ended, Leavings, Link, NotAlive, Report, Reports, RunnerHandle, StartFailure, Stopped, What},
-    remote::{launch_on, Home, Sent, Sign, Stranded},
+    remote::{launch_on, Home, Sent, Sign},
     seat::{after_burial, ending_reason, last_words, leave_words},
     vitals::{Examined, Names, Vitals, Watched},
 };

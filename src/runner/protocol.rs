@@ -2,7 +2,7 @@
 
 use std::{any::Any, rc::Rc, sync::Arc, time::Duration};
 
-use super::{gate::StartLimit, launch::Birth, remote::Stranded, vitals::Examined};
+use super::{estate::Stranded, gate::StartLimit, launch::Birth, vitals::Examined};
 use crate::{
     exit::{BoxError, ExitReason},
     id::{ChildId, Incarnation, SupervisorId},

@@ -7,16 +7,12 @@
 //! waits for that must find names and keys free. Until then its entry stays, and reports that cross on the way change
 //! nothing.
 //!
-//! **The arbiter goes.** Its tasks are dropped, this one among them. What a child needs to go on, its mailbox with all that
-//! is queued and its spec, is then reported as [`What::Stranded`], after the end of its last incarnation, and the
-//! supervisor [settles](Stranded::settle) it elsewhere, or lets it go. If the supervisor is gone as well, the report is
-//! dropped and the mailbox with it.
+//! **The arbiter goes.** What is left of its children then, and where they go, is in [`estate`](super::estate).
 
 use std::{
     any::Any,
     collections::VecDeque,
     future::Future,
-    mem,
     pin::Pin,
     rc::Rc,
     sync::{
@@ -29,10 +25,7 @@ use std::{
 };
 
 use actix::{
-    dev::{
-        channel::{self, AddressReceiver},
-        Envelope,
-    },
+    dev::channel::{self, AddressReceiver},
     Addr, ArbiterHandle, WeakAddr,
 };
 use tokio::sync::{
@@ -41,10 +34,11 @@ use tokio::sync::{
 };
 
 use super::{
-    child::{Runner, State},
+    child::Runner,
+    estate::{Estate, Stranded},
     inbox::{self, addr_key, Inbox},
-    launch::{first, Birth, First, Respawn, Terms, MAILBOX_CAPACITY},
-    protocol::{Begun, Ended, Leavings, Report, Run, RunnerHandle, StartFailure, Stopped, What},
+    launch::{first, Birth, First, Terms, MAILBOX_CAPACITY},
+    protocol::{Begun, Leavings, Report, Run, RunnerHandle, StartFailure, Stopped, What},
     pump::Budget,
     shared::{Loot, Shared},
     vitals::{Examined, Vitals, Watched},
@@ -58,7 +52,7 @@ use crate::{
 };
 
 /// What a supervisor tells a runner elsewhere.
-enum Command {
+pub(super) enum Command {
     Begin(id::Incarnation),
     Wait(id::Incarnation, Duration),
     Stop(Shutdown),
@@ -108,20 +102,20 @@ impl Drop for Busy<'_> {
 }
 
 /// The way to a runner elsewhere.
-struct Remote<A: ChildActor> {
+pub(super) struct Remote<A: ChildActor> {
     commands: UnboundedSender<Command>,
     weak_addr: WeakAddr<A>,
     /// Known still when its mailbox is gone.
     addr_key: usize,
     /// Of a child that can be taken over, once it has started.
-    shared: Arc<OnceLock<Arc<Shared<A>>>>,
+    pub(super) shared: Arc<OnceLock<Arc<Shared<A>>>>,
     budget: Budget,
     /// For who takes it over.
     watched: Option<Watched>,
 }
 
 impl<A: ChildActor> Remote<A> {
-    fn new(
+    pub(super) fn new(
         commands: UnboundedSender<Command>,
         weak_addr: WeakAddr<A>,
         budget: Budget,
@@ -254,7 +248,7 @@ pub(crate) fn launch_on<S: ChildSpec>(home: Home, spec: S, terms: Terms, birth: 
 ///
 /// What is sent while an arbiter ends can stay in its channel, neither taken out nor dropped, until nobody can send any
 /// more. A channel that is open still when all is sent is emptied in any case.
-fn send(arbiter: &ArbiterHandle, job: impl FnOnce() + Send + 'static) {
+pub(super) fn send(arbiter: &ArbiterHandle, job: impl FnOnce() + Send + 'static) {
     let here = Arc::new(Mutex::new(Some(job)));
     let there = Arc::clone(&here);
     arbiter.spawn_fn(move || {
@@ -301,10 +295,10 @@ impl<S: ChildSpec> Drop for Passenger<S> {
 }
 
 /// A runner's task on an arbiter that is not its supervisor's.
-struct RemoteTask<A: ChildActor> {
-    runner: Rc<Runner<A>>,
-    orders: UnboundedReceiver<Command>,
-    home: Home,
+pub(super) struct RemoteTask<A: ChildActor> {
+    pub(super) runner: Rc<Runner<A>>,
+    pub(super) orders: UnboundedReceiver<Command>,
+    pub(super) home: Home,
 }
 
 impl<A: ChildActor> Future for RemoteTask<A> {
@@ -373,163 +367,16 @@ impl<A: ChildActor> Runner<A> {
     }
 
     /// Lets others take the child over, from now on.
-    fn share(&self, with: &OnceLock<Arc<Shared<A>>>) {
+    pub(super) fn share(&self, with: &OnceLock<Arc<Shared<A>>>) {
         if let Some(shared) = self.inbox.share() {
             shared.put_spec(self.life.borrow_mut().spec.take());
             let _ = with.set(shared);
         }
-    }
-
-    /// The arbiter is gone: tells so, and what is left of the child.
-    fn strand(self: &Rc<Self>) {
-        let Ok(mut life) = self.life.try_borrow_mut() else { return };
-        let life = &mut *life;
-        let _seated = self.sit();
-        if matches!(life.state, State::Over) {
-            // It has ended before.
-        } else if self.inbox.is_leaving() {
-            let told = self.finish(life, ExitReason::ArbiterGone);
-            self.report(What::Gone(match told {
-                Some(What::Exited(ended)) => Some(ended),
-                _ => None,
-            }));
-        } else {
-            match &life.state {
-                State::Alive { .. } => {
-                    let ended = life
-                        .bury(&self.inbox, |incarnation, inbox| incarnation.dismiss(ExitReason::ArbiterGone, inbox));
-                    if let Some(ended) = ended {
-                        life.note_exit(self.inbox.incarnation(), &ended);
-                        self.report(What::Exited(Ended { lost_arbiter: true, ..ended }));
-                    }
-                }
-                State::Starting(_) => {
-                    self.drop_start(life);
-                    // A repeated one is begun elsewhere with what is left.
-                    if self.inbox.incarnation() == id::Incarnation::FIRST {
-                        self.not_started(life, StartFailure::Exited(ExitReason::ArbiterGone));
-                    }
-                }
-                State::Waiting { .. } | State::Dead | State::Over => {}
-            }
-            life.state = State::Over;
-            self.inbox.publish();
-            let shared = self.inbox.shared();
-            let estate = Estate {
-                front: self.inbox.take_front(),
-                handled: self.inbox.handled(),
-                watched: self.inbox.is_watched().then(|| self.inbox.watched(|watched| watched.hand_over())),
-                receiver: self.inbox.take_receiver(),
-                weak_addr: self.inbox.weak_addr(),
-                spec: life.spec.take().or_else(|| shared.as_ref()?.take_spec()),
-                takes_over: shared.is_some(),
-                birth: self.birth.as_ref().map(Birth::again),
-                budget: self.inbox.budget(),
-                last_exit: life.last_exit.take(),
-            };
-            // Without a mailbox it has been taken over.
-            if estate.receiver.is_some() {
-                self.report(What::Stranded(Box::new(estate)));
-            }
-        }
-        self.inbox.drop_some(usize::MAX);
-        self.tell_residue();
     }
 }
 
 impl<A: ChildActor> Drop for RemoteTask<A> {
     fn drop(&mut self) {
         self.runner.strand();
-    }
-}
-
-/// What is left of a child whose arbiter is gone.
-pub(crate) trait Stranded: Send {
-    /// Settles the child at this home, where it waits for orders. If it does not get there it is reported again.
-    fn settle(self: Box<Self>, home: Home) -> Option<RunnerHandle>;
-}
-
-/// All that a child needs to go on.
-struct Estate<A: ChildActor> {
-    /// Comes before what is in the mailbox.
-    front: VecDeque<Envelope<A>>,
-    /// How many messages its incarnations have handled so far.
-    handled: u64,
-    watched: Option<Watched>,
-    receiver: Option<AddressReceiver<A>>,
-    weak_addr: Option<WeakAddr<A>>,
-    spec: Option<Box<dyn Respawn<A> + Send>>,
-    birth: Option<Birth>,
-    budget: Budget,
-    last_exit: Option<Box<(id::Incarnation, ExitReason)>>,
-    takes_over: bool,
-}
-
-impl<A: ChildActor> Stranded for Estate<A> {
-    fn settle(self: Box<Self>, home: Home) -> Option<RunnerHandle> {
-        let (commands, orders) = unbounded_channel();
-        let remote = Remote::new(commands, self.weak_addr.clone()?, self.budget, self.watched.clone());
-        let shared = Arc::clone(&remote.shared);
-        let settler = Settler(Some(self));
-        let arbiter = home.arbiter.clone();
-        send(&arbiter, move || {
-            let Some(estate) = settler.arrive() else { return };
-            let takes_over = estate.takes_over;
-            let Some(runner) = estate.runner() else { return };
-            if takes_over {
-                runner.share(&shared);
-            }
-            actix_rt::spawn(RemoteTask { runner, orders, home });
-        });
-        Some(RunnerHandle::new(Rc::new(remote)))
-    }
-}
-
-impl<A: ChildActor> Estate<A> {
-    fn runner(mut self) -> Option<Rc<Runner<A>>> {
-        let (receiver, addr) = (self.receiver.take()?, self.weak_addr.as_ref()?.upgrade()?);
-        let runner = Runner::new(Inbox::new(receiver, &addr, self.budget, false), self.birth.take());
-        runner.inbox.set_elsewhere();
-        runner.inbox.lay_aside(mem::take(&mut self.front));
-        runner.inbox.set_handled(self.handled);
-        if let Some(watched) = self.watched.take() {
-            runner.inbox.watched(|own| *own = watched);
-        }
-        let mut life = runner.life.borrow_mut();
-        life.spec = self.spec.take();
-        life.last_exit = self.last_exit.take();
-        drop(life);
-        Some(runner)
-    }
-}
-
-impl<A: ChildActor> Drop for Estate<A> {
-    /// Nobody takes it: its mailbox is closed and its spec dropped.
-    fn drop(&mut self) {
-        let Some(receiver) = self.receiver.take() else { return };
-        let (left, _) = inbox::close(receiver);
-        for message in mem::take(&mut self.front).into_iter().chain(left) {
-            let _ = unwind::dispose(message);
-        }
-        let _ = unwind::dispose(self.spec.take());
-    }
-}
-
-/// A stranded child on its way. If it does not arrive it is stranded still.
-struct Settler<A: ChildActor>(Option<Box<Estate<A>>>);
-
-impl<A: ChildActor> Settler<A> {
-    fn arrive(mut self) -> Option<Box<Estate<A>>> {
-        self.0.take()
-    }
-}
-
-impl<A: ChildActor> Drop for Settler<A> {
-    fn drop(&mut self) {
-        let Some(estate) = self.0.take() else { return };
-        let Some(birth) = &estate.birth else { return };
-        let (child, link) = (birth.id(), Arc::clone(&birth.link));
-        let incarnation = estate.last_exit.as_ref().map_or(id::Incarnation::FIRST, |last| last.0);
-        let _ = unwind::guard(|| link.reports.report(Report { child, incarnation, what: What::Stranded(estate) }));
     }
 }
