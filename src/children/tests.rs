@@ -9,7 +9,7 @@ mod elsewhere;
 mod patience;
 
 use super::*;
-use crate::{policy::Restart, spec::Rules, unwind::PanicReport, Shutdown};
+use crate::{policy::Restart, spec::Rules, unwind::PanicReport, ExitReason, Shutdown};
 
 /// A table and a clock that stands where it is put.
 struct Table {

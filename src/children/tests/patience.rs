@@ -1,7 +1,10 @@
 //! Delays before tries, and limits of a child's own.
 
 use super::*;
-use crate::spec::Patience;
+use crate::{
+    policy::{Budget, GiveUp},
+    spec::Patience,
+};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
