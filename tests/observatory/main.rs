@@ -13,3 +13,5 @@ mod terminal;
 mod asked;
 mod lines;
 mod page;
+#[cfg(target_os = "linux")]
+mod screen;

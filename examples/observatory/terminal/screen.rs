@@ -1,4 +1,5 @@
-//! The window: an alternate screen that is left in whatever way the program ends.
+//! The window: an alternate screen that is left when the program ends, by a panic, too. Only a signal that kills it leaves
+//! it as it is.
 
 use std::{
     env,
