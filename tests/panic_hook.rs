@@ -112,6 +112,17 @@ fn a_panic_in_a_handler_tells_its_place_and_the_type_of_the_message() {
     });
 }
 
+#[cfg(feature = "serde")]
+#[test]
+fn a_reason_says_so_as_json_too() {
+    world(async {
+        let panic = end_of(Worker::default, |addr| addr.do_send(Do(boom))).await;
+        let told = serde_json::to_value(ExitReason::Panicked(panic)).unwrap();
+        assert_eq!(told["location"], format!("{}:{LINE_OF_BOOM}", file!()));
+        assert_eq!(told["handling"], "panic_hook::Do");
+    });
+}
+
 #[test]
 fn a_panic_that_is_caught_while_the_first_one_unwinds_is_not_taken_for_it() {
     world(async {
