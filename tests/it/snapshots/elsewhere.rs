@@ -6,24 +6,12 @@ use actix::prelude::*;
 use actix_dynamic_supervisor::{prelude::*, OnUnresponsive};
 use futures::future::join_all;
 
-use super::{all, by, child, eventually, handled, hold, look, queued, send, PATIENCE};
+use super::{all, block, by, child, eventually, handled, hold, look, queued, send, PATIENCE};
 use crate::support::{real_world, Ask, Do, Journal, Panic, Probe};
 
 fn pool(arbiters: usize) -> Addr<DynamicSupervisor> {
     let builder = DynamicSupervisor::builder().placement(Placement::Pool(arbiters)).max_reports_per_second(0);
     builder.unresponsive_after(Duration::from_millis(50)).max_restarts(1_000_000).measure(true).start().unwrap()
-}
-
-/// Blocks a child's thread until the returned sender is used or dropped.
-async fn block(probe: &Addr<Probe>) -> mpsc::Sender<()> {
-    let (release, released) = mpsc::channel::<()>();
-    let (tell, blocked) = tokio::sync::oneshot::channel();
-    probe.do_send(Do::this(move |_, _| {
-        let _ = tell.send(());
-        let _ = released.recv();
-    }));
-    blocked.await.expect("it blocks");
-    release
 }
 
 fn end_arbiter() -> Do {

@@ -8,7 +8,7 @@ mod spite;
 mod storm;
 mod tree;
 
-use std::time::Duration;
+use std::{sync::mpsc, time::Duration};
 
 use actix::{fut::wrap_future, prelude::*};
 use actix_dynamic_supervisor::{prelude::*, Snapshot};
@@ -55,6 +55,18 @@ async fn hold(probe: &Addr<Probe>) -> Gate {
 }
 
 /// Sends what notes `m N` when it is handled.
+/// Blocks a child's thread until the returned sender is used or dropped.
+async fn block(probe: &Addr<Probe>) -> mpsc::Sender<()> {
+    let (release, released) = mpsc::channel::<()>();
+    let (tell, blocked) = tokio::sync::oneshot::channel();
+    probe.do_send(Do::this(move |_, _| {
+        let _ = tell.send(());
+        let _ = released.recv();
+    }));
+    blocked.await.expect("it blocks");
+    release
+}
+
 fn send(probe: &Addr<Probe>, numbers: std::ops::Range<usize>) {
     for number in numbers {
         probe.do_send(Do::this(move |probe, _| probe.note(&format!("m {number}"))));
