@@ -82,7 +82,7 @@ impl<F: Fn(usize) -> Builder + Send + Sync + 'static> PartitionSupervisor<F> {
 
     /// What all of them together are called in snapshots, events and logs; nobody finds them by that. Default `partitions`.
     ///
-    /// A partition whose supervisor has no name is called `partition 0` and so on.
+    /// A partition whose supervisor is [called](crate::Builder::called) nothing is called `partition 0` and so on.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
@@ -340,7 +340,7 @@ impl Partitions {
         let before = self.partitions();
         for number in before..partitions {
             // By key: who gave up waiting for one leaves it there, to be found by the next.
-            let partition = (self.0.make)(number).called(format!("partition {number}"));
+            let partition = (self.0.make)(number).called_by_default(format!("partition {number}"));
             let started = self.0.parent.get_or_start(number, partition.into_child()).await?;
             self.write().push(Partition { id: started.id, supervisor: started.addr });
         }

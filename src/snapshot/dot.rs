@@ -89,7 +89,8 @@ impl Branch {
     fn draw(&self, dot: &mut String, parent: &str) {
         let (id, name) = (self.child.to_string(), text::clip(&self.name));
         let (look, why) = match (&self.told, self.state) {
-            (Told::Silent { .. }, ChildState::Restarting) => (SILENT, "restarting"),
+            (Told::Down, ChildState::Restarting) => (SILENT, "restarting"),
+            (Told::Down, _) => (SILENT, "does not run"),
             (Told::Silent { .. }, _) => (SILENT, "does not answer"),
             (Told::Gone, _) => ("style=\"filled,dashed\", color=gray60", "is gone"),
             (Told::NotAsked | Told::Snapshot(_), _) => ("style=filled, color=gray40", "not asked"),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Branch, ChildInfo, Snapshot, Sum, SupervisorState, Told};
-use crate::{children::ChildState, id::ChildId, text};
+use crate::{id::ChildId, text};
 
 /// One line for each supervisor and each child that is listed, the worst first if they are listed so.
 impl fmt::Display for Snapshot {
@@ -140,8 +140,8 @@ impl Branch {
         match &self.told {
             Told::Snapshot(_) => Ok(()),
             Told::NotAsked => f.write_str(", not asked"),
-            // Nobody would expect an answer.
-            Told::Silent { .. } if self.state == ChildState::Restarting => Ok(()),
+            // Its state says so.
+            Told::Down => Ok(()),
             Told::Silent { within } => write!(f, ", DOES NOT ANSWER within {}", text::brief(*within)),
             Told::Gone => f.write_str(", is gone"),
         }

@@ -84,7 +84,7 @@ pub struct Branch {
     pub child: ChildId,
     /// What its parent calls it.
     pub name: String,
-    /// What its parent sees it do: one that [waits for its restart](ChildState::Restarting) does not answer.
+    /// What its parent sees it do.
     pub state: ChildState,
     /// What it told.
     pub told: Told,
@@ -99,7 +99,9 @@ pub enum Told {
     Snapshot(Box<Snapshot>),
     /// It was not asked: it is deeper down than was asked for, or no supervisor of this crate.
     NotAsked,
-    /// It did not answer in this time: its thread is blocked, or it waits for its own restart.
+    /// It does not run, so it was not asked: its first start goes on, or it waits for its own restart.
+    Down,
+    /// It did not answer in this time: its thread is blocked, or it has ended meanwhile and waits for its restart.
     Silent {
         /// How long was waited.
         within: Duration,
@@ -120,7 +122,7 @@ impl Branch {
     pub fn snapshot(&self) -> Option<&Snapshot> {
         match &self.told {
             Told::Snapshot(snapshot) => Some(snapshot),
-            Told::NotAsked | Told::Silent { .. } | Told::Gone => None,
+            Told::NotAsked | Told::Down | Told::Silent { .. } | Told::Gone => None,
         }
     }
 
@@ -150,6 +152,7 @@ impl serde::Serialize for Branch {
 
         let silent = match &self.told {
             Told::Silent { within } => Some(format!("no answer within {} ms", within.as_millis())),
+            Told::Down => Some("not running".to_owned()),
             Told::Gone => Some("gone".to_owned()),
             Told::Snapshot(_) | Told::NotAsked => None,
         };

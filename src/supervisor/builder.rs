@@ -152,17 +152,26 @@ impl<S: Into<Blueprint>> Builder<S> {
         self
     }
 
-    /// What people call it, if it has no name by which it is found.
-    pub(crate) fn called(mut self, name: impl Into<String>) -> Self {
-        if let Name::None = self.name {
-            self.name = Name::Shown(name.into().into());
-        }
+    /// What people call it in reports, events and snapshots, unless it has a [`name`](Self::name). Any number of
+    /// supervisors may be called the same; nobody finds one by it.
+    ///
+    /// Without this, and without a name, it is `DynamicSupervisor#7`, also if its parent knows it by an id or a key.
+    pub fn called(mut self, name: impl Into<String>) -> Self {
+        self.name = self.name.called(name.into().into());
         self
+    }
+
+    /// The same, if nothing else tells how it is called.
+    pub(crate) fn called_by_default(self, name: impl Into<String>) -> Self {
+        if self.name.shown().is_some() {
+            return self;
+        }
+        self.called(name)
     }
 
     /// A name in a registry of your own.
     pub fn via<K: Send + Sync + 'static>(mut self, registry: impl SupervisorRegistry<K>, key: K) -> Self {
-        self.name = Name::via(registry, key);
+        self.name = self.name.via(registry, key);
         self
     }
 

@@ -48,7 +48,10 @@ pub(super) enum Name {
     Shown(Arc<str>),
     /// Within this System.
     Local(Arc<str>),
-    Via(Arc<dyn Via>),
+    Via {
+        via: Arc<dyn Via>,
+        shown: Option<Arc<str>>,
+    },
 }
 
 /// A registry and a key, their types forgotten.
@@ -69,8 +72,23 @@ impl<K: Send + Sync + 'static, R: SupervisorRegistry<K>> Via for Entry<R, K> {
 }
 
 impl Name {
-    pub(super) fn via<K: Send + Sync + 'static>(registry: impl SupervisorRegistry<K>, key: K) -> Self {
-        Self::Via(Arc::new(Entry { registry, key }))
+    /// The same with another way to be found.
+    pub(super) fn via<K: Send + Sync + 'static>(self, registry: impl SupervisorRegistry<K>, key: K) -> Self {
+        let shown = match self {
+            Self::Shown(name) => Some(name),
+            Self::Via { shown, .. } => shown,
+            Self::None | Self::Local(_) => None,
+        };
+        Self::Via { via: Arc::new(Entry { registry, key }), shown }
+    }
+
+    /// The same, called so if nothing else tells how.
+    pub(super) fn called(self, name: Arc<str>) -> Self {
+        match self {
+            Self::None | Self::Shown(_) => Self::Shown(name),
+            Self::Local(found) => Self::Local(found),
+            Self::Via { via, .. } => Self::Via { via, shown: Some(name) },
+        }
     }
 
     /// Takes the name. `None`: there is none to take.
@@ -87,7 +105,7 @@ impl Name {
                     // Only supervisors are registered, so the holder always is one.
                     .map_err(|existing| existing.map_or(StartError::NoArbiter, StartError::AlreadyStarted))
             }
-            Self::Via(via) => match unwind::guard(|| Arc::clone(via).register(supervisor)) {
+            Self::Via { via, .. } => match unwind::guard(|| Arc::clone(via).register(supervisor)) {
                 Ok(Ok(lease)) => Ok(Some(lease)),
                 Ok(Err(existing)) => Err(StartError::AlreadyStarted(existing)),
                 Err(report) => Err(StartError::Init(report.into())),
@@ -99,7 +117,8 @@ impl Name {
     pub(super) fn shown(&self) -> Option<&str> {
         match self {
             Self::Local(name) | Self::Shown(name) => Some(name),
-            Self::None | Self::Via(_) => None,
+            Self::Via { shown, .. } => shown.as_deref(),
+            Self::None => None,
         }
     }
 }

@@ -188,6 +188,7 @@ impl DynamicSupervisor {
         let nested = branches.into_vec().into_iter().enumerate().map(|(at, (id, entry))| {
             let addr = entry.seat.runner.weak_addr();
             let told = match addr.downcast_ref::<Option<WeakAddr<Self>>>() {
+                Some(_) if request.depth > 0 && !entry.phase().is_active() => Told::Down,
                 Some(supervisor) if request.depth > 0 => match supervisor.as_ref().and_then(WeakAddr::upgrade) {
                     Some(supervisor) => {
                         asked.supervisors.push((at, supervisor, request.below()));

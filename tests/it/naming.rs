@@ -142,6 +142,35 @@ fn a_supervisor_is_found_in_a_registry_of_ones_own_until_its_stop_is_answered() 
 }
 
 #[test]
+fn supervisors_are_called_what_they_are_said_to_be_called_unless_they_have_a_name() {
+    world(async {
+        let tenants = Arc::new(Tenants::default());
+        let root = DynamicSupervisor::builder().called("first").called("ro\not").start().unwrap();
+        let made = [
+            DynamicSupervisor::builder().called("tenants"),
+            DynamicSupervisor::builder().called("tenants"),
+            DynamicSupervisor::builder().called("not this").name("found"),
+            DynamicSupervisor::builder().name("found too").called("not this"),
+            DynamicSupervisor::builder().via(Arc::clone(&tenants), key("acme", 1)).called("by a key"),
+            DynamicSupervisor::builder().called("by another").via(Arc::clone(&tenants), key("acme", 2)),
+        ];
+        for builder in made {
+            root.start_child(builder.into_child()).await.unwrap();
+        }
+        let snapshot = root.snapshot(TakeSnapshot::new()).await.unwrap();
+        assert_eq!(snapshot.name, "ro\\not", "escaped as in a report");
+        let below: Vec<_> = snapshot.supervisors().skip(1).map(|supervisor| &*supervisor.name).collect();
+        let expected = ["tenants", "tenants", "found", "found too", "by a key", "by another"];
+        assert_eq!(below, expected);
+        let called: Vec<_> = snapshot.nested.iter().map(|branch| &*branch.name).collect();
+        assert_eq!(called, expected, "by their parent, too");
+        assert!(DynamicSupervisor::whereis("tenants").is_none());
+        let unnamed = DynamicSupervisor::builder().via(tenants, key("acme", 3)).start().unwrap();
+        assert!(unnamed.snapshot(TakeSnapshot::new()).await.unwrap().name.starts_with("DynamicSupervisor#"));
+    });
+}
+
+#[test]
 fn a_key_that_is_taken_is_answered_with_who_has_it() {
     world(async {
         let tenants = Arc::new(Tenants::default());

@@ -149,7 +149,7 @@ fn what_nested_supervisors_told_is_a_snapshot_or_why_there_is_none() {
         assert_eq!(fields(&first["snapshot"]), fields(&told));
         assert_eq!(first["snapshot"]["path"], "root/good");
         let expected = json!({
-            "child": bad.id.to_string(), "name": "bad", "state": "restarting", "snapshot": null, "silent": "no answer within 500 ms",
+            "child": bad.id.to_string(), "name": "bad", "state": "restarting", "snapshot": null, "silent": "not running",
         });
         assert_eq!(*second, expected);
         let not_asked = snapshot(&root, TakeSnapshot::new().depth(0)).await;
@@ -160,6 +160,8 @@ fn what_nested_supervisors_told_is_a_snapshot_or_why_there_is_none() {
         let mut gone = root.snapshot(TakeSnapshot::new().depth(0)).await.unwrap();
         gone.nested[0].told = Told::Gone;
         assert_eq!(as_json(&gone)["nested"][0]["silent"], "gone");
+        gone.nested[0].told = Told::Silent { within: 5 * SECOND / 2 };
+        assert_eq!(as_json(&gone)["nested"][0]["silent"], "no answer within 2500 ms");
     });
 }
 

@@ -60,8 +60,7 @@ fn head(scene: &Scene<'_>) -> Vec<Line> {
     let (mut running, mut restarting, mut others, mut supervisors, mut silent) = (0, 0, 0, 0, 0);
     for supervisor in scene.snapshot.supervisors() {
         supervisors += 1;
-        let is_blocked = |branch: &&Branch| branch.is_silent() && branch.state != ChildState::Restarting;
-        silent += supervisor.nested.iter().filter(is_blocked).count();
+        silent += supervisor.nested.iter().filter(|branch| branch.is_silent()).count();
         for sum in &supervisor.sums {
             match sum.state {
                 ChildState::Running => running += sum.children,

@@ -303,7 +303,7 @@ function indexTree(snapshot, level, parent, child, calledAbove) {
   supervisors.set(id, { id, name, path, level, parent, child, snapshot });
   for (const nested of snapshot.nested) {
     const { child, name: called } = nested, key = `child ${child}`;
-    const silent = nested.silent ?? 'not asked', word = nested.state === 'restarting' ? 'restarting' : 'silent';
+    const silent = nested.silent ?? 'not asked', word = nested.silent === 'not running' ? nested.state : 'silent';
     if (nested.snapshot) indexTree(nested.snapshot, level + 1, id, child, called);
     else supervisors.set(key, { id: key, name: called, path: `${path}/${called}`, level: level + 1, parent: id, child, silent, word });
   }
@@ -344,7 +344,7 @@ function drawHeader() {
   setText($('banner'), banner);
   setAttribute($('banner'), 'data-kind', told.gone ? 'bad' : 'warn');
   if (told.tree) setText($('root-name'), told.tree.name);
-  const down = sumStates().down, silent = [...supervisors.values()].filter((one) => one.silent).length;
+  const down = sumStates().down, silent = [...supervisors.values()].filter((one) => one.word === 'silent').length;
   const status = told.at ? [down ? `${count(down, 'child', 'children')} not running` : 'all children running', silent ? `${count(silent, 'branch', 'branches')} silent` : ''].filter(Boolean).join(', ') : '';
   setText($('status'), status);
   // A screen reader reads every change of the other one: not more than one in ten seconds.
@@ -684,7 +684,7 @@ function limitPart(limit, title) {
 function supervisorDetail() {
   const one = view.supervisor ? supervisors.get(view.supervisor) : null, snapshot = one?.snapshot;
   setText($('detail-title'), view.supervisor ? one?.name ?? 'Supervisor' : 'Summary');
-  if (view.supervisor && !snapshot) return [el('p', { class: 'note' }, one?.silent ? `Silent: ${one.silent}.` : told.at ? 'This supervisor is not in the tree (any more).' : 'Loading.')];
+  if (view.supervisor && !snapshot) return [el('p', { class: 'note' }, one?.silent ? `It tells nothing: ${one.silent}.` : told.at ? 'This supervisor is not in the tree (any more).' : 'Loading.')];
   const shown = snapshot ? [snapshot] : [...supervisors.values()].map((one) => one.snapshot).filter(Boolean);
   const parts = [];
   if (snapshot) {

@@ -3,7 +3,7 @@
 use std::{fmt, panic::panic_any};
 
 use actix::prelude::*;
-use actix_dynamic_supervisor::{prelude::*, Snapshot};
+use actix_dynamic_supervisor::{prelude::*, Snapshot, Told};
 use futures::future::join_all;
 
 use super::{all, hold, look, patient, queued};
@@ -155,7 +155,7 @@ fn split_quoted(line: &str) -> (String, Vec<String>) {
 fn a_drawing_is_well_formed_whatever_things_are_called() {
     world(async {
         let (_root, snapshot) = hostile_tree(&Journal::new()).await;
-        assert!(snapshot.nested.iter().any(|branch| branch.is_silent()));
+        assert!(snapshot.nested.iter().any(|branch| matches!(branch.told, Told::Down)));
         assert!(snapshot.nested.iter().any(|branch| branch.snapshot().is_some()));
         well_formed(&snapshot.to_dot());
     });

@@ -34,6 +34,7 @@ fn told(snapshot: &Snapshot) -> Vec<(&str, &'static str)> {
     let word = |told: &Told| match told {
         Told::Snapshot(_) => "snapshot",
         Told::NotAsked => "not asked",
+        Told::Down => "down",
         Told::Silent { .. } => "silent",
         Told::Gone => "gone",
         _ => "something else",
@@ -110,7 +111,7 @@ fn no_deeper_than_asked_for_is_looked() {
 }
 
 #[test]
-fn a_supervisor_that_waits_for_its_own_restart_is_silent_and_its_siblings_are_told() {
+fn a_supervisor_that_waits_for_its_own_restart_is_down_and_nobody_waits_for_it() {
     world(async {
         let root = patient();
         for name in ["first", "fallen", "last"] {
@@ -120,28 +121,65 @@ fn a_supervisor_that_waits_for_its_own_restart_is_silent_and_its_siblings_are_to
         fell(&fallen).await;
         let asked = tokio::time::Instant::now();
         let snapshot = look(&root, TakeSnapshot::new().deadline(3 * SECOND)).await;
-        assert_eq!(asked.elapsed(), 3 * SECOND, "no longer than that");
-        assert_eq!(told(&snapshot), [("first", "snapshot"), ("fallen", "silent"), ("last", "snapshot")]);
-        assert!(snapshot.nested[1].is_silent());
-        assert!(matches!(snapshot.nested[1].told, Told::Silent { within } if within == 3 * SECOND));
+        assert_eq!(asked.elapsed(), Duration::ZERO);
+        assert_eq!(told(&snapshot), [("first", "snapshot"), ("fallen", "down"), ("last", "snapshot")]);
+        assert!(!snapshot.nested[1].is_silent());
         assert_eq!(snapshot.children[0].state, ChildState::Restarting, "its parent knows why");
-        tokio::time::sleep(60 * SECOND).await;
+        tokio::time::sleep(61 * SECOND).await;
         assert_eq!(told(&look(&root, TakeSnapshot::new()).await)[1], ("fallen", "snapshot"));
     });
 }
 
 #[test]
-fn who_is_silent_further_down_is_told_by_its_parent() {
+fn a_supervisor_whose_first_start_goes_on_is_down_and_nobody_waits_for_it() {
+    real_world(async {
+        let (root, arbiter) = (patient(), Arbiter::new());
+        let child = root.start_child(Probe::child(&Journal::new()).on(arbiter.handle())).await.unwrap();
+        let release = block(&child.addr).await;
+        let start = actix::spawn(root.start_child(DynamicSupervisor::builder().into_child().on(arbiter.handle())));
+        settle().await;
+        let snapshot = look(&root, TakeSnapshot::new().limit(0).deadline(PATIENCE)).await;
+        assert!(matches!(snapshot.nested[0].told, Told::Down), "{snapshot}");
+        assert_eq!(snapshot.nested[0].state, ChildState::Starting);
+        drop(release);
+        assert!(start.await.unwrap().is_ok());
+        root.stop().await.unwrap();
+        arbiter.stop();
+        arbiter.join().unwrap();
+    });
+}
+
+#[test]
+fn a_supervisor_that_falls_when_it_has_been_asked_is_silent() {
     world(async {
         let root = patient();
+        let falls = nested(&root, "falls").await;
+        let child = falls.start_child(Probe::child(&Journal::new())).await.unwrap().addr;
+        child.do_send(Panic("one too many"));
+        let snapshot = look(&root, TakeSnapshot::new().deadline(3 * SECOND)).await;
+        assert_eq!(told(&snapshot), [("falls", "silent")]);
+        assert!(matches!(snapshot.nested[0].told, Told::Silent { within } if within == 3 * SECOND));
+        assert_eq!(told(&look(&root, TakeSnapshot::new()).await), [("falls", "down")]);
+    });
+}
+
+#[test]
+fn who_is_silent_further_down_is_told_by_its_parent() {
+    real_world(async {
+        let (root, arbiter) = (patient(), Arbiter::new());
         let middle = root.start_child(DynamicSupervisor::builder().into_child().key("middle")).await.unwrap().addr;
-        let low = nested(&middle, "low").await;
-        fell(&low).await;
-        let snapshot = look(&root, TakeSnapshot::new().deadline(5 * SECOND)).await;
+        let spec = DynamicSupervisor::builder().name("low").into_child().on(arbiter.handle());
+        let low = middle.start_child(spec).await.unwrap().addr;
+        let release = block(&low.start_child(Probe::child(&Journal::new())).await.unwrap().addr).await;
+        let snapshot = look(&root, TakeSnapshot::new().deadline(Duration::from_millis(50))).await;
         assert_eq!(told(&snapshot), [("middle", "snapshot")]);
         let middle = snapshot.nested[0].snapshot().unwrap();
         assert_eq!(told(middle), [("low", "silent")]);
-        assert!(matches!(middle.nested[0].told, Told::Silent { within } if within == 4 * SECOND));
+        assert!(matches!(middle.nested[0].told, Told::Silent { within } if within == Duration::from_millis(40)));
+        drop(release);
+        root.stop().await.unwrap();
+        arbiter.stop();
+        arbiter.join().unwrap();
     });
 }
 
@@ -149,9 +187,10 @@ fn who_is_silent_further_down_is_told_by_its_parent() {
 fn a_supervisor_that_is_ended_before_it_can_tell_is_gone() {
     world(async {
         let root = patient();
-        let child = nested(&root, "ends").await;
-        fell(&child).await;
+        let ends = nested(&root, "ends").await;
+        let child = ends.start_child(Probe::child(&Journal::new())).await.unwrap().addr;
         let id = look(&root, TakeSnapshot::new().depth(0)).await.children[0].id;
+        child.do_send(Panic("one too many"));
         let asked = actix::spawn(root.snapshot(TakeSnapshot::new().deadline(PATIENCE)));
         settle().await;
         assert_eq!(root.terminate_child(id).await, Ok(()));

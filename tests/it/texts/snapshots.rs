@@ -3,7 +3,7 @@
 use std::fmt;
 
 use actix::prelude::*;
-use actix_dynamic_supervisor::prelude::*;
+use actix_dynamic_supervisor::{prelude::*, Told};
 
 use super::{broken, look, pass, probe, supervisor, tree, HARMLESS, SECOND, SPITE};
 use crate::support::{
@@ -217,15 +217,15 @@ fn a_supervisor_that_waits_for_its_restart_is_told_so_and_one_that_is_silent_as_
         assert_eq!(
             told,
             "
-root [A] running for 1.0 s, children: 1, down: 1, 1/3 restarts in 5 s
-└─ A.1 tenant (DynamicSupervisor) restarting, next try in 8.0 s, last: exited after 0 µs: shutdown
+root [A] running for 0 µs, children: 1, down: 1, 1/3 restarts in 5 s
+└─ A.1 tenant (DynamicSupervisor) restarting, next try in 9.0 s, last: exited after 0 µs: shutdown
 "
         );
         let told = tree(&root, TakeSnapshot::new().limit(0)).await;
         assert!(told.ends_with("\n└─ A.1 tenant restarting\n"), "{told}");
 
         let mut snapshot = look(&root, TakeSnapshot::new()).await;
-        snapshot.nested[0].state = ChildState::Running;
+        snapshot.nested[0].told = Told::Silent { within: SECOND / 2 };
         let told = snapshot.to_string();
         assert!(told.ends_with(" last: exited after 0 µs: shutdown, DOES NOT ANSWER within 500 ms"), "{told}");
     });
