@@ -8,7 +8,7 @@ use std::{
 
 use actix_dynamic_supervisor::prelude::*;
 
-use crate::{support::real_world, terminal::watch};
+use crate::{support::world, terminal::watch};
 
 /// Set where the test runs in a terminal of its own.
 const IN_TERMINAL: &str = "OBSERVATORY_DRAWS_AND_PANICS";
@@ -35,9 +35,10 @@ fn a_panic_while_it_draws_leaves_the_screen_as_it_was() {
 }
 
 fn draw_and_panic() {
-    real_world(async {
+    world(async {
         let supervisor = DynamicSupervisor::builder().start().unwrap();
         let panics = async {
+            // The clock is paused: it goes on when all is drawn.
             tokio::time::sleep(Duration::from_millis(100)).await;
             panic!("the ink is spilt");
         };
