@@ -128,9 +128,9 @@ impl Hub {
     }
 
     /// Tells all who listen, here and above.
-    pub(super) fn publish(&self, event: Event) {
-        // An event is large: it stays where it is until it is in a ring.
-        let mut event = Some(event);
+    ///
+    /// An event is large: it stays where it is until it is in a ring.
+    pub(super) fn publish(&self, event: &mut Option<Event>) {
         let mut above = &self.parent;
         while let Some(hub) = above {
             if hub.curious.load(Ordering::Relaxed) > 0 {
@@ -138,7 +138,7 @@ impl Hub {
             }
             above = &hub.parent;
         }
-        self.publish_here(&mut event, false);
+        self.publish_here(event, false);
     }
 
     fn publish_here(&self, event: &mut Option<Event>, is_from_below: bool) {

@@ -98,8 +98,10 @@ impl Teller {
 
     #[cold]
     fn publish(&self, fact: &Fact<'_>, now: Instant) {
-        if let Some(kind) = fact.event(now) {
-            self.hub.publish(Event::new(&self.origin, tokio::time::Instant::from_std(now), kind));
+        let at = tokio::time::Instant::from_std(now);
+        let mut event = fact.event(now).map(|kind| Event::new(&self.origin, at, kind));
+        if event.is_some() {
+            self.hub.publish(&mut event);
         }
     }
 
