@@ -7,6 +7,7 @@ mod nested;
 mod starts;
 mod streams;
 mod subscribers;
+mod threads;
 mod usage;
 mod watched;
 
@@ -19,6 +20,9 @@ use futures::{FutureExt, StreamExt};
 use crate::support::{settle, Journal, Panic, Probe};
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// Longer than anything here takes; only a test that fails waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A supervisor, who listens to it, and the journal of its probes.
 struct Scene {
@@ -54,6 +58,27 @@ impl Scene {
     async fn told(&mut self) -> Vec<String> {
         settle().await;
         read(&mut self.events)
+    }
+
+    /// The same for a clock that runs: up to this, which is waited for, and without times.
+    async fn told_up_to(&mut self, last: &str) -> Vec<String> {
+        let mut told: Vec<String> = Vec::new();
+        while told.last().is_none_or(|told| told != last) {
+            match tokio::time::timeout(PATIENCE, self.events.next()).await {
+                Ok(Some(event)) => told.push(untimed(&words(&event))),
+                Ok(None) if last == "." => told.push(".".into()),
+                Ok(None) | Err(_) => panic!("{last:?} is not told: {told:?}"),
+            }
+        }
+        told
+    }
+}
+
+/// Without how long something took.
+fn untimed(told: &str) -> String {
+    match told.split_once(" after ") {
+        Some((before, after)) => format!("{before}{}", after.trim_start_matches(|c: char| c.is_ascii_digit())),
+        None => told.into(),
     }
 }
 

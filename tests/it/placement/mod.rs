@@ -36,7 +36,7 @@ async fn thread_of(probe: &Addr<Probe>) -> ThreadId {
 }
 
 /// Waits for what other threads do.
-async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let begun = std::time::Instant::now();
     while !is_so().await {
         assert!(begun.elapsed() < PATIENCE, "{what} does not come about");
@@ -45,7 +45,7 @@ async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 }
 
 /// Blocks a child's thread until the returned sender is used or dropped.
-async fn block(probe: &Addr<Probe>) -> mpsc::Sender<()> {
+pub(crate) async fn block(probe: &Addr<Probe>) -> mpsc::Sender<()> {
     let (release, released) = mpsc::channel::<()>();
     let (tell, blocked) = tokio::sync::oneshot::channel();
     probe.do_send(Do::this(move |_, _| {
