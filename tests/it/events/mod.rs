@@ -1,5 +1,6 @@
 //! Events, monitors of one child, last lives: what is told of what happens, and that nothing of it is lost.
 
+mod arbiters;
 mod deadlines;
 mod ends;
 mod lives;
