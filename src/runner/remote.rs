@@ -16,7 +16,7 @@ use std::{
     any::Any,
     collections::VecDeque,
     future::Future,
-    mem,
+    iter, mem,
     pin::Pin,
     rc::Rc,
     sync::{
@@ -292,9 +292,13 @@ impl<S: ChildSpec> Drop for Passenger<S> {
             });
         };
         let (left, closed) = inbox::close(receiver);
+        let undelivered = left.len();
         let disposed = left.into_iter().map(unwind::dispose);
         for panic in [closed, unwind::dispose(spec)].into_iter().chain(disposed).filter_map(Result::err) {
             tell(What::Residue(panic));
+        }
+        if undelivered > 0 {
+            tell(What::Undelivered(undelivered));
         }
         tell(What::NotStarted(StartFailure::Exited(ExitReason::ArbiterGone)));
     }
@@ -447,6 +451,9 @@ impl<A: ChildActor> Drop for RemoteTask<A> {
 pub(crate) trait Stranded: Send {
     /// Settles the child at this home, where it waits for orders. If it does not get there it is reported again.
     fn settle(self: Box<Self>, home: Home) -> Option<RunnerHandle>;
+
+    /// Nobody takes it: closes its mailbox, drops its spec, and tells what was left.
+    fn close(&mut self) -> Leavings;
 }
 
 /// All that a child needs to go on.
@@ -483,6 +490,21 @@ impl<A: ChildActor> Stranded for Estate<A> {
         });
         Some(RunnerHandle::new(Rc::new(remote)))
     }
+
+    fn close(&mut self) -> Leavings {
+        let mut leavings = Leavings { residue: None, undelivered: 0, last_exit: None };
+        let Some(receiver) = self.receiver.take() else { return leavings };
+        let (mut left, closed) = inbox::close(receiver);
+        let mut messages = mem::take(&mut self.front);
+        messages.append(&mut left);
+        leavings.undelivered = messages.len();
+        let disposed = messages.into_iter().map(unwind::dispose);
+        let panics = iter::once(closed).chain(disposed).chain(iter::once_with(|| unwind::dispose(self.spec.take())));
+        for panic in panics.filter_map(Result::err) {
+            leavings.residue.get_or_insert(panic);
+        }
+        leavings
+    }
 }
 
 impl<A: ChildActor> Estate<A> {
@@ -504,14 +526,9 @@ impl<A: ChildActor> Estate<A> {
 }
 
 impl<A: ChildActor> Drop for Estate<A> {
-    /// Nobody takes it: its mailbox is closed and its spec dropped.
+    /// Its supervisor is gone as well, and nobody is told.
     fn drop(&mut self) {
-        let Some(receiver) = self.receiver.take() else { return };
-        let (left, _) = inbox::close(receiver);
-        for message in mem::take(&mut self.front).into_iter().chain(left) {
-            let _ = unwind::dispose(message);
-        }
-        let _ = unwind::dispose(self.spec.take());
+        let _ = self.close();
     }
 }
 

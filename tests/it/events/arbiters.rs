@@ -189,6 +189,86 @@ fn messages_left_by_a_child_that_ended_by_itself_are_counted_when_it_is_forgotte
 }
 
 #[test]
+fn messages_left_by_a_child_whose_named_arbiter_has_gone_are_counted() {
+    for restart in [Restart::Permanent, Restart::Temporary] {
+        real_world(async {
+            let (mut scene, arbiter) = (Scene::new(), Arbiter::new());
+            let spec = leaves(4, &scene.journal).restart(restart).on(arbiter.handle());
+            let (_child, _) = scene.watch(spec).await;
+            arbiter.stop();
+            arbiter.join().unwrap();
+            assert_eq!(left(&mut scene).await, ("1".into(), false, 4));
+        });
+    }
+}
+
+#[test]
+fn messages_that_come_while_a_child_waits_for_an_arbiter_that_goes_are_counted() {
+    real_world(async {
+        let (mut scene, arbiter) = (Scene::new(), Arbiter::new());
+        let spec = scene.probe().backoff(Backoff::fixed(1000 * SECOND)).on(arbiter.handle());
+        let (child, _) = scene.watch(spec).await;
+        child.addr.do_send(Panic("boom"));
+        scene.told_up_to("1#2 try 1 in 1000000").await;
+        let answers: Vec<_> = (0..7).map(|_| child.addr.send(Ask)).collect();
+        arbiter.stop();
+        arbiter.join().unwrap();
+        for answer in answers {
+            assert!(answer.await.is_err());
+        }
+        assert_eq!(left(&mut scene).await, ("1".into(), true, 7), "it is known as long as it is not removed");
+    });
+}
+
+#[test]
+fn messages_to_a_child_that_never_got_to_its_arbiter_are_counted() {
+    real_world(async {
+        let (mut scene, arbiter) = (Scene::new(), Arbiter::new());
+        let (first, _) = scene.watch(scene.probe().on(arbiter.handle())).await;
+        let release = block(&first.addr).await;
+        arbiter.stop();
+        let starting = scene.supervisor.start_child(scene.probe().on(arbiter.handle()));
+        let addr = scene.supervisor.which_children().await.unwrap()[1].addr::<Probe>().unwrap();
+        let answers: Vec<_> = (0..2).map(|_| addr.send(Ask)).collect();
+        drop(release);
+        assert!(matches!(starting.await, Err(StartChildError::ArbiterGone)));
+        for answer in answers {
+            assert!(answer.await.is_err());
+        }
+        assert_eq!(left(&mut scene).await, ("2".into(), true, 2));
+        arbiter.join().unwrap();
+    });
+}
+
+/// A message whose destructor panics.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        std::panic::panic_any("bomb");
+    }
+}
+
+#[test]
+fn a_message_left_with_an_arbiter_that_has_gone_whose_destructor_panics_is_contained_and_told() {
+    real_world(async {
+        let (mut scene, arbiter) = (Scene::new(), Arbiter::new());
+        let spec = scene.probe().backoff(Backoff::fixed(1000 * SECOND)).on(arbiter.handle());
+        let (child, _) = scene.watch(spec).await;
+        child.addr.do_send(Panic("boom"));
+        scene.told_up_to("1#2 try 1 in 1000000").await;
+        let bomb = Bomb;
+        child.addr.do_send(Do::this(move |_, _| drop(bomb)));
+        arbiter.stop();
+        arbiter.join().unwrap();
+        assert_eq!(
+            scene.told_up_to("1#2 removed: arbiter gone").await,
+            ["1#2 contained bomb", "1#2 left 1", "1#2 removed: arbiter gone"]
+        );
+    });
+}
+
+#[test]
 fn messages_that_a_child_takes_along_to_another_arbiter_are_not_left() {
     real_world(async {
         let mut scene = pool(1);
