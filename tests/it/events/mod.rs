@@ -76,6 +76,11 @@ impl Scene {
     }
 }
 
+/// What was told of one child. Of those on other threads only that has an order that is promised.
+fn of<'a>(child: &str, told: &'a [String]) -> Vec<&'a str> {
+    told.iter().filter_map(|told| told.strip_prefix(child)).collect()
+}
+
 /// Without how long something took.
 fn untimed(told: &str) -> String {
     match told.split_once(" after ") {
