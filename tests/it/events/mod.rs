@@ -9,6 +9,7 @@ mod nested;
 mod starts;
 mod streams;
 mod subscribers;
+mod sums;
 mod threads;
 mod usage;
 mod watched;
