@@ -202,7 +202,9 @@ impl Storm {
                     _ => {}
                 }
                 let probe = Probe::new(&Journal::new(), cx.incarnation());
-                let probe = probe.on_started(move |_, _| drop(lived.fetch_add(1, Ordering::SeqCst)));
+                let probe = probe.on_started(move |_, _| {
+                    lived.fetch_add(1, Ordering::SeqCst);
+                });
                 Ok(Start::Run(match end {
                     _ if is_stubborn => stubborn(probe),
                     0 => slow_to_stop(probe, time),

@@ -69,7 +69,9 @@ impl Ledger {
             self.faults.push(format!("after its supervisor: {line}"));
         }
         match &event.kind {
-            EventKind::ShutdownEnded { .. } => drop(self.closed.insert(event.supervisor.id)),
+            EventKind::ShutdownEnded { .. } => {
+                self.closed.insert(event.supervisor.id);
+            }
             EventKind::Missed { .. } => self.faults.push(line.clone()),
             EventKind::Started { child } | EventKind::Restarted { child, .. } if is_worker(child) => self.begun += 1,
             EventKind::Exited { child, .. } if is_worker(child) => self.ended += 1,
