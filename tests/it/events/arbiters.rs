@@ -72,18 +72,21 @@ fn on_its_way_back_to_an_arbiter_that_goes_a_child_is_removed() {
 fn in_a_pool_a_permanent_child_comes_back_and_a_temporary_one_does_not() {
     real_world(async {
         let mut scene = pool(1);
-        let (_temporary, mut temporary) = scene.watch(scene.probe().restart(Restart::Temporary)).await;
+        // Two, as the first to say that the arbiter has gone counts for all.
+        let (_first, mut first) = scene.watch(scene.probe().restart(Restart::Temporary)).await;
+        let (_second, mut second) = scene.watch(scene.probe().restart(Restart::Temporary)).await;
         let (permanent, mut monitor) = scene.watch(scene.probe()).await;
         end_arbiter(&permanent.addr);
-        let mut told = scene.told_up_to("2#2 restarted").await;
+        let mut told = scene.told_up_to("3#2 restarted").await;
         scene.supervisor.stop().await.unwrap();
         told.extend(scene.told_up_to(".").await);
         assert_eq!(of("1#", &told), ["1 started", "1 exited: arbiter gone"]);
+        assert_eq!(of("2#", &told), ["1 started", "1 exited: arbiter gone"]);
         assert_eq!(
-            of("2#", &told),
+            of("3#", &told),
             ["1 started", "1 exited: arbiter gone, back", "2 restarted", "2 exited: shutdown, asked"]
         );
-        assert_eq!(ends(&mut temporary).len(), 2, "one end, and the last");
+        assert_eq!((ends(&mut first).len(), ends(&mut second).len()), (2, 2), "one end, and the last");
         assert_eq!(ends(&mut monitor).len(), 3, "one end of each life, and the last");
     });
 }

@@ -1,5 +1,5 @@
-//! Children whose thread is blocked: what is told of them while it is, when they are left behind or taken over, and that
-//! nothing is told twice when it comes free.
+//! Children on other threads, whose reports come late: what is told of them while their thread is blocked, when they are left
+//! behind or taken over, and that nothing is told twice when it comes free.
 
 use std::{sync::mpsc, thread, time::Duration};
 
@@ -9,7 +9,7 @@ use actix_dynamic_supervisor::{prelude::*, Builder};
 use super::{ends, of, Scene, PATIENCE, SECOND};
 use crate::{
     placement::{block, eventually},
-    support::{real_world, Ask, Panic, Probe},
+    support::{real_world, Ask, Do, Panic, Probe},
 };
 
 /// One thread, which is found blocked after this long.
@@ -90,6 +90,24 @@ fn terminated_while_its_thread_is_blocked_it_ends_as_asked_when_that_is_free() {
         ended.await.unwrap();
         scene.supervisor.stop().await.unwrap();
         assert_eq!(scene.told_up_to(".").await, ["1#1 exited: shutdown, asked", "closes 0", "ends: normal", "."]);
+    });
+}
+
+#[test]
+fn terminated_between_its_end_and_the_notice_of_it_the_end_is_its_own() {
+    real_world(async {
+        let mut scene = Scene::of(pool(PATIENCE));
+        let (child, mut monitor) = scene.watch(scene.probe()).await;
+        let (supervisor, id) = (scene.supervisor.clone(), child.id);
+        // In its own turn it asks for its end, then crashes: the request lies before the notice.
+        child.addr.do_send(Do::this(move |_, _| {
+            supervisor.do_send(TerminateChild(id.into()));
+            std::panic::panic_any("boom");
+        }));
+        assert_eq!(scene.told_up_to("1#1 exited: panicked: boom").await, ["1#1 started", "1#1 exited: panicked: boom"]);
+        assert_eq!(ends(&mut monitor).len(), 2, "one end, and the last");
+        scene.supervisor.stop().await.unwrap();
+        assert_eq!(scene.told_up_to(".").await, ["closes 0", "ends: normal", "."]);
     });
 }
 
@@ -253,6 +271,32 @@ fn taken_over_again_and_again_each_life_ends_once() {
         }
         expected.extend(["closes 1", "1#4 exited: shutdown, asked", "ends: normal", "."].map(String::from));
         assert_eq!(told, expected);
+    });
+}
+
+#[test]
+fn of_many_that_are_taken_over_what_the_old_ones_report_at_their_end_is_not_told() {
+    real_world(async {
+        let mut scene = Scene::of(pool(SOON));
+        // More than a thread polls before it looks whether it is to end: those report that it has.
+        let mut children = Vec::new();
+        for _ in 0..200 {
+            children.push(scene.watch(scene.probe().on_unresponsive(OnUnresponsive::TakeOver)).await.0.addr);
+        }
+        let release = block(&children[0]).await;
+        for child in &children {
+            assert_eq!(child.send(Ask).await, Ok(2));
+        }
+        drop(release);
+        let dropped = || scene.journal.entries().iter().filter(|entry| *entry == "dropped 1").count();
+        eventually("they have ended", async || dropped() == children.len()).await;
+        scene.supervisor.stop().await.unwrap();
+        let told = scene.told_up_to(".").await;
+        let ended = ["1 started", "1 exited: unresponsive, back", "2 restarted", "2 exited: shutdown, asked"];
+        for number in 1..=children.len() {
+            let told: Vec<_> = told.iter().filter(|told| !told.contains("unresponsive with")).cloned().collect();
+            assert_eq!(of(&format!("{number}#"), &told), ended, "{number}");
+        }
     });
 }
 
