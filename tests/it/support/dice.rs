@@ -1,3 +1,5 @@
+//! What is drawn by chance.
+
 /// Numbers by chance: the same seed, the same numbers.
 pub struct Dice(u64);
 

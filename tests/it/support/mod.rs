@@ -1,5 +1,5 @@
 //! The vocabulary of the tests: a paused [`world`], a scripted [`Probe`] child, a [`Journal`] of what happened to it,
-//! the supervisor's [`Reports`].
+//! the supervisor's [`Reports`], a [`Ledger`] of its events.
 
 mod dice;
 mod journal;
