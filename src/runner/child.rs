@@ -251,12 +251,14 @@ impl<A: ChildActor> Runner<A> {
             State::Alive { deadline, .. } => deadline.as_ref().map(|sleep| sleep.deadline()),
             _ => None,
         };
+        // Before its destructors take their time.
+        let is_overdue = over.is_none() && limit.is_some_and(|limit| Instant::now() >= limit);
         let ended = life.bury(&self.inbox, |incarnation, inbox| match over {
             Some(over) => incarnation.end(over, inbox),
             None => incarnation.kill(inbox),
         });
         if let Some(ended) = ended {
-            self.tell_exit(life, Ended { overran: limit.is_some_and(has_overrun), ..ended });
+            self.tell_exit(life, Ended { overran: limit.is_some_and(has_overrun), is_overdue, ..ended });
         }
     }
 

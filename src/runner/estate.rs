@@ -5,7 +5,7 @@
 //! supervisor [settles](Stranded::settle) it elsewhere, or lets it go. If the supervisor is gone as well, the report is
 //! dropped and the mailbox with it.
 
-use std::{collections::VecDeque, mem, rc::Rc, sync::Arc};
+use std::{collections::VecDeque, iter, mem, rc::Rc, sync::Arc};
 
 use actix::{
     dev::{channel::AddressReceiver, Envelope},
@@ -17,7 +17,7 @@ use super::{
     child::{Runner, State},
     inbox::{self, Inbox},
     launch::{Birth, Respawn},
-    protocol::{Ended, Report, RunnerHandle, StartFailure, What},
+    protocol::{Ended, Leavings, Report, RunnerHandle, StartFailure, What},
     pump::Budget,
     remote::{send, Home, Remote, RemoteTask},
     vitals::Watched,
@@ -86,6 +86,9 @@ impl<A: ChildActor> Runner<A> {
 pub(crate) trait Stranded: Send {
     /// Settles the child at this home, where it waits for orders. If it does not get there it is reported again.
     fn settle(self: Box<Self>, home: Home) -> Option<RunnerHandle>;
+
+    /// Nobody takes it: closes its mailbox, drops its spec, and tells what was left.
+    fn close(&mut self) -> Leavings;
 }
 
 /// All that a child needs to go on.
@@ -122,6 +125,21 @@ impl<A: ChildActor> Stranded for Estate<A> {
         });
         Some(RunnerHandle::new(Rc::new(remote)))
     }
+
+    fn close(&mut self) -> Leavings {
+        let mut leavings = Leavings { residue: None, undelivered: 0, last_exit: None };
+        let Some(receiver) = self.receiver.take() else { return leavings };
+        let (mut left, closed) = inbox::close(receiver);
+        let mut messages = mem::take(&mut self.front);
+        messages.append(&mut left);
+        leavings.undelivered = messages.len();
+        let disposed = messages.into_iter().map(unwind::dispose);
+        let panics = iter::once(closed).chain(disposed).chain(iter::once_with(|| unwind::dispose(self.spec.take())));
+        for panic in panics.filter_map(Result::err) {
+            leavings.residue.get_or_insert(panic);
+        }
+        leavings
+    }
 }
 
 impl<A: ChildActor> Estate<A> {
@@ -143,14 +161,9 @@ impl<A: ChildActor> Estate<A> {
 }
 
 impl<A: ChildActor> Drop for Estate<A> {
-    /// Nobody takes it: its mailbox is closed and its spec dropped.
+    /// Its supervisor is gone as well, and nobody is told.
     fn drop(&mut self) {
-        let Some(receiver) = self.receiver.take() else { return };
-        let (left, _) = inbox::close(receiver);
-        for message in mem::take(&mut self.front).into_iter().chain(left) {
-            let _ = unwind::dispose(message);
-        }
-        let _ = unwind::dispose(self.spec.take());
+        let _ = self.close();
     }
 }
 

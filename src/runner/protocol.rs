@@ -70,13 +70,15 @@ pub(crate) struct Ended {
     pub(crate) residue: Option<PanicReport>,
     /// It kept its thread beyond its time limit (and a second): nothing could be done meanwhile.
     pub(crate) overran: bool,
+    /// It was ended by force, and its time limit had passed.
+    pub(crate) is_overdue: bool,
     /// Its arbiter went away under it. A child may give that as its reason, too, and then this is not so.
     pub(crate) lost_arbiter: bool,
 }
 
 impl Ended {
     pub(crate) fn with(reason: ExitReason) -> Self {
-        Self { reason, residue: None, overran: false, lost_arbiter: false }
+        Self { reason, residue: None, overran: false, is_overdue: false, lost_arbiter: false }
     }
 }
 

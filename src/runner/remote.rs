@@ -286,9 +286,13 @@ impl<S: ChildSpec> Drop for Passenger<S> {
             });
         };
         let (left, closed) = inbox::close(receiver);
+        let undelivered = left.len();
         let disposed = left.into_iter().map(unwind::dispose);
         for panic in [closed, unwind::dispose(spec)].into_iter().chain(disposed).filter_map(Result::err) {
             tell(What::Residue(panic));
+        }
+        if undelivered > 0 {
+            tell(What::Undelivered(undelivered));
         }
         tell(What::NotStarted(StartFailure::Exited(ExitReason::ArbiterGone)));
     }

@@ -35,6 +35,8 @@ pub(super) struct Closing {
     askers: Vec<Promise<ShutdownReport>>,
     /// When what still lives is killed, and the timer for that: one, however often it was asked.
     deadline: Option<(Instant, SpawnHandle)>,
+    /// It has passed, and what still lived has been killed.
+    pub(super) is_overdue: bool,
     /// All children are gone, and the threads of its own are waited for.
     pub(super) is_joining: bool,
 }
@@ -110,6 +112,7 @@ impl DynamicSupervisor {
                 odd: Vec::new(),
                 askers: Vec::new(),
                 deadline: None,
+                is_overdue: false,
                 is_joining: false,
             })
         })
@@ -129,6 +132,9 @@ impl DynamicSupervisor {
 
     /// The deadline has passed: what still lives is killed. Their ends are reported like any other.
     fn kill_the_rest(&mut self, ctx: &mut Context<Self>) {
+        if let Some(closing) = &mut self.closing {
+            closing.is_overdue = true;
+        }
         self.abandon_all_later(ctx);
         for (_, entry) in self.children.iter() {
             debug_assert!(entry.phase().is_ending());

@@ -21,7 +21,7 @@ use crate::{
     exit::ExitReason,
     id::{ChildId, Incarnation, SupervisorId},
     policy::Asked,
-    runner::{Birth, Ended, Home, Stranded},
+    runner::{Birth, Ended, Home, Leavings, Stranded},
     spec::Placement,
     unwind,
 };
@@ -123,11 +123,11 @@ impl DynamicSupervisor {
 
     /// A child's arbiter has gone. It goes on elsewhere, with its queue, if it may.
     pub(super) fn stranded(&mut self, id: ChildId, estate: Box<dyn Stranded>, ctx: &mut Context<Self>) {
-        let Some(entry) = self.children.get(id) else { return drop(unwind::dispose(estate)) };
+        let Some(entry) = self.children.get(id) else { return self.drop_estate(id, estate) };
         let (phase, incarnation, due) = (entry.phase(), entry.incarnation, entry.next_try());
         if phase.is_ending() {
             // It was told to end, and the order did not reach it.
-            let _ = unwind::dispose(estate);
+            self.drop_estate(id, estate);
             return self.gone(id, incarnation, None, ctx);
         }
         let berth = match self.site_of(id) {
@@ -138,7 +138,14 @@ impl DynamicSupervisor {
         // A start that ends every arbiter it gets is to be too much in the end.
         let is_counted =
             is_beginning && berth.is_some_and(|berth| self.hosts.as_mut().is_some_and(|hosts| hosts.mourn(berth)));
-        if !berth.is_some_and(|berth| self.settle(id, berth, estate)) {
+        let is_settled = match berth {
+            Some(berth) => self.settle(id, berth, estate),
+            None => {
+                self.drop_estate(id, estate);
+                false
+            }
+        };
+        if !is_settled {
             return self.lose(id, ctx);
         }
         if is_counted {
@@ -157,13 +164,30 @@ impl DynamicSupervisor {
 
     /// Settles a child at another place of the pool, where it waits for orders. `false` if there is none.
     fn settle(&mut self, id: ChildId, from: Berth, estate: Box<dyn Stranded>) -> bool {
-        let Some(hosts) = &mut self.hosts else { return false };
-        let settled = hosts.choose().and_then(|(berth, home)| Some((berth, estate.settle(home)?)));
-        let (Some((berth, runner)), Some(seat)) = (settled, self.children.seat_mut(id)) else { return false };
+        let Some((berth, home)) = self.hosts.as_mut().and_then(|hosts| hosts.choose()) else {
+            self.drop_estate(id, estate);
+            return false;
+        };
+        let (Some(runner), Some(seat)) = (estate.settle(home), self.children.seat_mut(id)) else { return false };
         seat.runner = runner;
         seat.rare().site = Some(Site::Pool(berth));
-        hosts.leave(Site::Pool(from));
+        if let Some(hosts) = &mut self.hosts {
+            hosts.leave(Site::Pool(from));
+        }
         true
+    }
+
+    /// Nobody takes what is left of a child: its queue is closed.
+    fn drop_estate(&mut self, id: ChildId, mut estate: Box<dyn Stranded>) {
+        let Leavings { residue, undelivered, .. } = estate.close();
+        let _ = unwind::dispose(estate);
+        if let Some(panic) = &residue {
+            let of = self.children.get(id).map_or(Subject::Former(id), |entry| Subject::Child(offender(id, entry)));
+            self.teller.tell(&Fact::Residue { of, panic }, now);
+        }
+        if undelivered > 0 {
+            self.tell_undelivered(id, undelivered);
+        }
     }
 
     /// Has the threads of its own watched, if it has any.

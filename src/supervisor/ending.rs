@@ -157,7 +157,7 @@ impl DynamicSupervisor {
             if ended.overran {
                 self.teller.tell(&Fact::Overran { child }, now);
             }
-            if was_killed_at_deadline(*asked, ended, &entry) {
+            if self.was_killed_at_deadline(*asked, ended) {
                 self.teller.tell(&Fact::KilledAtDeadline { child }, now);
             }
             let exit = Exit {
@@ -222,22 +222,17 @@ impl DynamicSupervisor {
     /// The end is reported like any other, behind what waits in the mailbox.
     fn kill(&mut self, child: &ChildHandle) -> Result<(), TerminateChildError> {
         let id = self.find(child).filter(|id| self.children.get(*id).is_some()).ok_or(TerminateChildError::NotFound)?;
-        if self.children.get(id).is_some_and(|entry| entry.phase().is_ending()) {
-            if let Some(seat) = self.children.seat_mut(id) {
-                seat.rare().is_cut_short = true;
-            }
-        }
         if let Some(entry) = self.children.get(id) {
             entry.seat.kill();
         }
         Ok(())
     }
-}
 
-/// Was it its time limit, or that of its supervisor's stop, and nobody who killed it meanwhile?
-fn was_killed_at_deadline(asked: Asked, ended: &Ended, entry: &Entry<Seat>) -> bool {
-    let is_cut_short = entry.seat.rare.as_ref().is_some_and(|rare| rare.is_cut_short);
-    asked == Asked::Stop && matches!(ended.reason, ExitReason::Killed) && !is_cut_short
+    /// Had its time limit passed, or that of its supervisor's stop? Who killed it then does not matter.
+    fn was_killed_at_deadline(&self, asked: Asked, ended: &Ended) -> bool {
+        let is_overdue = ended.is_overdue || self.closing.as_ref().is_some_and(|closing| closing.is_overdue);
+        is_overdue && asked == Asked::Stop && matches!(ended.reason, ExitReason::Killed)
+    }
 }
 
 /// What became of a child that was told to end.

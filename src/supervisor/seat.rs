@@ -42,8 +42,6 @@ pub(super) struct Rare {
     pub(super) waiters: Vec<Waiter>,
     /// Who is to hear of its ends.
     pub(super) watchers: Vec<Watcher>,
-    /// It was killed by somebody while it was ending.
-    pub(super) is_cut_short: bool,
 }
 
 impl Rare {

@@ -224,7 +224,9 @@ impl DynamicSupervisor {
         let arbiter = special.as_mut().and_then(|special| special.arbiter.take());
         let Some((site, home)) = self.site(arbiter, ctx) else {
             self.drop_spec(spec);
-            return Begin::Now(Reply::now(Err(StartChildError::ArbiterGone)));
+            let failure = StartFailure::Exited(ExitReason::ArbiterGone);
+            self.tell_start_failed(id, &rules, special.as_deref(), &failure);
+            return Begin::Now(Reply::now(Err(failure.into())));
         };
         let kept = matches!(site, Site::Fixed(_)).then(|| home.clone());
         let Sent { addr, runner, info } = runner::launch_on(home, spec, terms, birth);

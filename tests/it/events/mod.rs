@@ -1,5 +1,7 @@
 //! Events, monitors of one child, last lives: what is told of what happens, and that nothing of it is lost.
 
+mod arbiters;
+mod deadlines;
 mod ends;
 mod lives;
 mod monitors;
@@ -7,6 +9,8 @@ mod nested;
 mod starts;
 mod streams;
 mod subscribers;
+mod sums;
+mod threads;
 mod usage;
 mod watched;
 
@@ -19,6 +23,9 @@ use futures::{FutureExt, StreamExt};
 use crate::support::{settle, Journal, Panic, Probe};
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// Longer than anything here takes; only a test that fails waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A supervisor, who listens to it, and the journal of its probes.
 struct Scene {
@@ -54,6 +61,32 @@ impl Scene {
     async fn told(&mut self) -> Vec<String> {
         settle().await;
         read(&mut self.events)
+    }
+
+    /// The same for a clock that runs: up to this, which is waited for, and without times.
+    async fn told_up_to(&mut self, last: &str) -> Vec<String> {
+        let mut told: Vec<String> = Vec::new();
+        while told.last().is_none_or(|told| told != last) {
+            match tokio::time::timeout(PATIENCE, self.events.next()).await {
+                Ok(Some(event)) => told.push(untimed(&words(&event))),
+                Ok(None) if last == "." => told.push(".".into()),
+                Ok(None) | Err(_) => panic!("{last:?} is not told: {told:?}"),
+            }
+        }
+        told
+    }
+}
+
+/// What was told of one child. Of those on other threads only that has an order that is promised.
+fn of<'a>(child: &str, told: &'a [String]) -> Vec<&'a str> {
+    told.iter().filter_map(|told| told.strip_prefix(child)).collect()
+}
+
+/// Without how long something took.
+fn untimed(told: &str) -> String {
+    match told.split_once(" after ") {
+        Some((before, after)) => format!("{before}{}", after.trim_start_matches(|c: char| c.is_ascii_digit())),
+        None => told.into(),
     }
 }
 

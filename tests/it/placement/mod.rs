@@ -35,7 +35,7 @@ async fn thread_of(probe: &Addr<Probe>) -> ThreadId {
 }
 
 /// Waits for what other threads do.
-async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let begun = std::time::Instant::now();
     while !is_so().await {
         assert!(begun.elapsed() < PATIENCE, "{what} does not come about");

@@ -13,16 +13,7 @@ use actix::prelude::*;
 use actix_dynamic_supervisor::prelude::*;
 
 use super::{eventually, PATIENCE};
-use crate::support::{real_world, script::slow_to_stop, Do, Exit, Journal, Panic, Probe};
-
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-}
+use crate::support::{real_world, script::slow_to_stop, Dice, Do, Exit, Journal, Ledger, Panic, Probe};
 
 fn end_arbiter() {
     Arbiter::current().stop();
@@ -46,8 +37,7 @@ impl Drop for Held {
 
 /// A child that starts in any way, and comes back or does not.
 fn spec(seed: u64, specs: &Arc<AtomicUsize>, actors: &Arc<AtomicUsize>) -> impl ChildSpec<Actor = Probe> {
-    let (held, actors, mut dice) = (Held::one(specs), Arc::clone(actors), Dice(seed));
-    dice.below(2);
+    let (held, actors, mut dice) = (Held::one(specs), Arc::clone(actors), Dice::of(seed));
     let restart =
         [Restart::Permanent, Restart::Permanent, Restart::Transient, Restart::Temporary][dice.below(4) as usize];
     let shutdown = [Shutdown::BrutalKill, Shutdown::Timeout(Duration::from_secs(5)), Shutdown::Infinity];
@@ -99,7 +89,7 @@ async fn converse(
     specs: &Arc<AtomicUsize>,
     actors: &Arc<AtomicUsize>,
 ) {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::of(seed);
     let answered = async |what: &str, answer: &mut (dyn std::future::Future<Output = ()> + Unpin)| {
         if tokio::time::timeout(PATIENCE / 2, answer).await.is_err() {
             panic!("{seed}: {what} is not answered: {:#?}", supervisor.which_children().await);
@@ -157,6 +147,7 @@ fn whatever_happens_every_call_is_answered_and_a_stop_leaves_nothing_behind() {
                 .max_reports_per_second(0)
                 .start()
                 .unwrap();
+            let events = supervisor.events(Events::new().capacity(usize::MAX));
             let talks = (0..8).map(|talk| converse(&supervisor, seed * 100 + talk, seed % 3 == 0, &specs, &actors));
             futures::future::join_all(talks).await;
             if seed % 4 < 2 {
@@ -172,6 +163,8 @@ fn whatever_happens_every_call_is_answered_and_a_stop_leaves_nothing_behind() {
             let report = report.unwrap_or_else(|_| panic!("{seed}: a stop is not answered"));
             let report = report.unwrap_or_else(|error| panic!("{seed}: {error}"));
             assert!(report.unresponsive.is_empty(), "{seed}: {report:?}");
+            let ledger = tokio::time::timeout(PATIENCE, Ledger::of(events)).await.expect("its events end, too");
+            assert_eq!(ledger.faults(), "", "{seed}: what was told does not add up");
             let left = || (specs.load(Ordering::SeqCst), actors.load(Ordering::SeqCst));
             eventually(&format!("{seed}: nothing is left"), async || left() == (0, 0)).await;
         });

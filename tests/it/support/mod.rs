@@ -1,7 +1,9 @@
 //! The vocabulary of the tests: a paused [`world`], a scripted [`Probe`] child, a [`Journal`] of what happened to it,
-//! the supervisor's [`Reports`].
+//! the supervisor's [`Reports`], a [`Ledger`] of its events.
 
+mod dice;
 mod journal;
+mod ledger;
 mod probe;
 mod reports;
 pub mod script;
@@ -11,7 +13,9 @@ use std::future::Future;
 use actix::System;
 
 pub use self::{
+    dice::Dice,
     journal::Journal,
+    ledger::Ledger,
     probe::{Ask, Do, Exit, Panic, Probe},
     reports::{Report, Reports},
 };
