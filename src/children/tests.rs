@@ -7,6 +7,7 @@ use std::{
 
 mod elsewhere;
 mod patience;
+mod seen;
 
 use super::*;
 use crate::{policy::Restart, spec::Rules, unwind::PanicReport, ExitReason, Shutdown};

@@ -9,7 +9,7 @@ use crate::{
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
 impl Table {
-    fn start_patient(&mut self, backoff: Option<Backoff>, budget: Option<Budget>) -> ChildId {
+    pub(super) fn start_patient(&mut self, backoff: Option<Backoff>, budget: Option<Budget>) -> ChildId {
         let id = self.children.admit().expect("a place");
         let mut rules = Rules::clone(&rules(Restart::Permanent, ChildType::Worker));
         rules.patience = Some(Box::new(Patience { backoff, budget, on_unresponsive: crate::OnUnresponsive::Wait }));
