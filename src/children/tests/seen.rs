@@ -197,6 +197,15 @@ fn counts_of_several_tables_add_up() {
     assert_eq!((sum.specs, sum.active, sum.supervisors, sum.workers), (66, 33, 22, 44));
 }
 
+#[test]
+fn states_and_counts_are_told_in_words() {
+    let all = [Phase::Starting, Phase::Running, Phase::Restarting, Phase::Stopping, Phase::Cancelling];
+    let words = all.map(|phase| ChildState::from(phase).to_string());
+    assert_eq!(words, ["starting", "running", "restarting", "stopping", "stopping"]);
+    let counts = ChildCounts { specs: 7, active: 5, supervisors: 3, workers: 4 };
+    assert_eq!(counts.to_string(), "specs: 7, active: 5, supervisors: 3, workers: 4");
+}
+
 #[cfg(feature = "metrics")]
 #[test]
 fn a_census_is_told_of_each_child_that_comes_does_something_else_or_goes() {
