@@ -23,6 +23,7 @@ mod naming;
 mod progress;
 mod reply;
 mod reports;
+mod returning;
 mod seat;
 mod starting;
 mod survey;
