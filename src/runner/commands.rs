@@ -111,13 +111,15 @@ impl<A: ChildActor> Run for Runner<A> {
         // Never borrowed here: a handle is dropped in its supervisor's turn, never from within its own child's.
         let mut life = self.life.try_borrow_mut().ok()?;
         // Nothing is reported: who held the handle has given the child up.
-        let told = if matches!(life.state, State::Over) { None } else { self.finish(&mut life, ExitReason::Shutdown) };
-        let last_exit = life.last_exit.take();
-        let (earlier, undelivered) = self.inbox.take_leavings();
-        let residue = match told {
-            Some(What::Exited(Ended { residue: Some(residue), .. })) => Some(residue),
-            _ => earlier,
+        let residue = match life.state {
+            State::Over => None,
+            _ => match self.finish(&mut life, ExitReason::Shutdown) {
+                Some(What::Exited(ended)) => ended.residue,
+                _ => None,
+            },
         };
+        let (earlier, undelivered) = self.inbox.take_leavings();
+        let (residue, last_exit) = (residue.or(earlier), life.last_exit.take());
         let is_nothing = residue.is_none() && undelivered == 0 && last_exit.is_none();
         (!is_nothing).then(|| Box::new(Leavings { residue, undelivered, last_exit }))
     }
