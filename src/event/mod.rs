@@ -178,7 +178,7 @@ pub enum EventKind {
         /// How its children did.
         report: Arc<ShutdownReport>,
     },
-    /// A child that was asked to end took too long and was ended by force.
+    /// A child that was asked to end took too long and was ended by force. [`Exited`](Self::Exited) follows.
     KilledAtDeadline {
         /// Which.
         child: EventChild,
@@ -191,6 +191,8 @@ pub enum EventKind {
         children: usize,
     },
     /// A child is gone, and messages that were sent to it will not be handled.
+    ///
+    /// It follows the child's end; of a child on another arbiter it may come before that.
     QueueClosed {
         /// Which.
         id: ChildId,
