@@ -177,12 +177,16 @@ fn a_parked_child_is_tried_every_so_often_without_a_limit_until_it_runs() {
     let mut table = table(Flags::new().max_restarts(0));
     let budget = Budget::new(1, MS(5000)).give_up(GiveUp::Park { every: MS(300) });
     let id = table.start_patient(Some(Backoff::fixed(MS(10))), Some(budget));
-    assert_eq!([table.crash(id), table.fail(id)], [Some(10), Some(300)]);
+    let is_parked = |table: &Table| table.children.get(id).expect("in the table").is_parked();
+    assert!(!is_parked(&table));
+    assert_eq!((table.crash(id), is_parked(&table)), (Some(10), false));
+    assert_eq!((table.fail(id), is_parked(&table)), (Some(300), true));
     for _ in 0..100 {
         table.now += MS(300);
-        assert_eq!(table.fail(id), Some(300));
+        assert_eq!((table.fail(id), is_parked(&table)), (Some(300), true));
     }
     table.run_for(id, MS(6000));
+    assert!(!is_parked(&table));
     assert_eq!(table.crash(id), Some(10), "it has run, and its limit has forgotten");
 }
 
