@@ -111,6 +111,9 @@ fn places_are_walked_each_once_with_the_id_of_who_is_there_now() {
     let ids: Vec<_> = (0..3).filter_map(|_| table.start(Restart::Permanent)).collect();
     assert!(table.children.remove(ids[1]).is_some());
     let last = table.start(Restart::Permanent).expect("the place that is free");
+    assert_eq!(last.place(), ids[1].place(), "used again");
+    assert!(table.children.get(ids[1]).is_none() && table.children.seat_mut(ids[1]).is_none());
+    assert!(table.children.remove(ids[1]).is_none(), "another is there");
     let mut walked: Vec<_> = table.children.in_places().map(|(id, _)| id).collect();
     walked.sort();
     assert_eq!(walked, [ids[0], ids[2], last]);
