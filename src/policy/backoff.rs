@@ -133,8 +133,8 @@ impl Backoff {
 
 impl Jitter {
     fn shorten(self, delay: Duration, tries: u32, salt: u64) -> Duration {
-        // NaN is no share either.
-        let share = if self.share > 0.0 { self.share.min(1.0) } else { 0.0 };
+        // This way NaN is no share either.
+        let share = f64::max(0.0, self.share).min(1.0);
         let dice = mix(self.seed ^ mix(salt ^ mix(u64::from(tries))));
         // 53 bits: what a float holds exactly.
         let unit = (dice >> 11) as f64 / (1_u64 << 53) as f64;
