@@ -34,7 +34,11 @@ const COLUMNS: &[(&str, &str)] = &[
     ("idle bytes", "resident bytes per child"),
     ("count ns", "`count_children`, whole"),
     ("which ns", "`which_children`, per child listed"),
-    ("snapshot ns", "`snapshot` of the 100 worst, per child there is; all in the supervisor's turn"),
+    (
+        "snapshot ns",
+        "`snapshot` of the 100 worst, per child there is; all in the supervisor's turn. Up to five times as much where each \
+         child has an id of its own (`.id(..)`), as such children share no rules",
+    ),
     ("crash ns", "from a crash until the next request to that child is answered, another child each time"),
     ("stop ns", "`stop`, per child, until all are gone"),
 ];
