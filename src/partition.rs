@@ -82,7 +82,7 @@ impl<F: Fn(usize) -> Builder + Send + Sync + 'static> PartitionSupervisor<F> {
 
     /// What all of them together are called in snapshots, events and logs; nobody finds them by that. Default `partitions`.
     ///
-    /// A partition whose supervisor is [called](crate::Builder::called) nothing is called `partition 0` and so on.
+    /// A partition that has no name, and is not [called](crate::Builder::called) anything, is `partition 0` and so on.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self

@@ -215,3 +215,16 @@ async fn a_supervisor_that_has_stopped_and_a_server_that_is_gone_are_told() {
     let seen = rt::task::spawn_blocking(look).await;
     seen.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
 }
+
+#[actix_web::test]
+async fn a_supervisor_that_was_not_asked_is_not_called_silent() {
+    let shown = supervisor();
+    shown.start_child(Child::new(|| Room).key("somebody else's").child_type(ChildType::Supervisor)).await.unwrap();
+    show(&dashboard(&shown), |browser, address| {
+        browser.open(address);
+        browser.until("document.querySelector('#tree').textContent.includes(\"somebody else's\")");
+        browser.until("document.querySelector('#status').textContent === 'all children running'");
+        browser.until("document.querySelector('#tree').textContent.includes('not asked')");
+    })
+    .await;
+}

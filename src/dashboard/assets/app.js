@@ -303,7 +303,7 @@ function indexTree(snapshot, level, parent, child, calledAbove) {
   supervisors.set(id, { id, name, path, level, parent, child, snapshot });
   for (const nested of snapshot.nested) {
     const { child, name: called } = nested, key = `child ${child}`;
-    const silent = nested.silent ?? 'not asked', word = nested.silent === 'not running' ? nested.state : 'silent';
+    const silent = nested.silent ?? 'not asked', word = silent === 'not asked' ? silent : silent === 'not running' ? nested.state : 'silent';
     if (nested.snapshot) indexTree(nested.snapshot, level + 1, id, child, called);
     else supervisors.set(key, { id: key, name: called, path: `${path}/${called}`, level: level + 1, parent: id, child, silent, word });
   }
@@ -441,7 +441,7 @@ function drawTree() {
     setAttribute(node, 'aria-setsize', row.of ?? null);
     setAttribute(node, 'aria-disabled', row.silent || row.more ? true : null);
     setAttribute(node, 'title', row.silent ? `${row.path}: ${row.silent}` : limit ? budgetText(limit) : null);
-    setAttribute(node, 'aria-label', row.silent ? `${row.name}, ${row.word}: ${row.silent}` : snapshot ? `${row.name}, ${count(snapshot.counts.specs, 'child', 'children')}, ${notRunning ? `${notRunning} not running, ` : ''}${budgetText(limit)}` : row.name);
+    setAttribute(node, 'aria-label', row.silent ? `${row.name}, ${row.word}${row.word === row.silent ? '' : `: ${row.silent}`}` : snapshot ? `${row.name}, ${count(snapshot.counts.specs, 'child', 'children')}, ${notRunning ? `${notRunning} not running, ` : ''}${budgetText(limit)}` : row.name);
   });
   rove($('tree'), (node) => node.getAttribute('aria-selected') === 'true');
 }

@@ -195,14 +195,20 @@ fn messages_left_by_a_child_whose_named_arbiter_has_gone_are_counted() {
     }
 }
 
+/// A child that has crashed there, and waits for its next try.
+async fn one_that_waits_on(arbiter: &Arbiter, scene: &mut Scene) -> Started<Probe> {
+    let spec = scene.probe().backoff(Backoff::fixed(1000 * SECOND)).on(arbiter.handle());
+    let (child, _) = scene.watch(spec).await;
+    child.addr.do_send(Panic("boom"));
+    scene.told_up_to("1#2 try 1 in 1000000").await;
+    child
+}
+
 #[test]
 fn messages_that_come_while_a_child_waits_for_an_arbiter_that_goes_are_counted() {
     real_world(async {
         let (mut scene, arbiter) = (Scene::new(), Arbiter::new());
-        let spec = scene.probe().backoff(Backoff::fixed(1000 * SECOND)).on(arbiter.handle());
-        let (child, _) = scene.watch(spec).await;
-        child.addr.do_send(Panic("boom"));
-        scene.told_up_to("1#2 try 1 in 1000000").await;
+        let child = one_that_waits_on(&arbiter, &mut scene).await;
         let answers: Vec<_> = (0..7).map(|_| child.addr.send(Ask)).collect();
         arbiter.stop();
         arbiter.join().unwrap();
@@ -246,10 +252,7 @@ impl Drop for Bomb {
 fn a_message_left_with_an_arbiter_that_has_gone_whose_destructor_panics_is_contained_and_told() {
     real_world(async {
         let (mut scene, arbiter) = (Scene::new(), Arbiter::new());
-        let spec = scene.probe().backoff(Backoff::fixed(1000 * SECOND)).on(arbiter.handle());
-        let (child, _) = scene.watch(spec).await;
-        child.addr.do_send(Panic("boom"));
-        scene.told_up_to("1#2 try 1 in 1000000").await;
+        let child = one_that_waits_on(&arbiter, &mut scene).await;
         let bomb = Bomb;
         child.addr.do_send(Do::this(move |_, _| drop(bomb)));
         arbiter.stop();
